@@ -1,0 +1,203 @@
+"""The nouns of the pack: every value that crosses from one stage to the next.
+
+audio -> ``Waveform`` -> ``MelWindows`` -> ``Coefficients`` -> ``Keypoints`` -> frames
+
+All are frozen and check their shapes when made. Pictures are (3, H, W) or (T, 3, H, W) float32 RGB in [0, 1];
+pixel coordinates have x to the right and y down, and pixel (0, 0) covers the square [0, 1) x [0, 1), so its
+centre lies at (0.5, 0.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .checks import check_shape
+from .errors import SadTalkerError
+
+SAMPLE_RATE = 16_000
+"""Samples a second of every waveform inside the pack."""
+MODEL_FPS = 25
+"""Video frames a second at which the audio networks were trained (paper, section 4.1)."""
+EXPRESSION_SIZE = 64
+IDENTITY_SIZE = 80
+POSE_SIZE = 6
+"""Three angles (pitch, yaw, roll; radians) and a translation (x, y, z; unit of the basis)."""
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total); may raise to interrupt the work."""
+
+
+def no_progress(done: int, total: int) -> None:
+    """The default ``Progress``: ignore it."""
+
+
+def move_to(value: Any, device: torch.device) -> Any:
+    """Copy of a flow dataclass with each of its tensors, nested ones too, on ``device``."""
+    changes: dict[str, Any] = {}
+    for name in value.__dataclass_fields__:
+        part = getattr(value, name)
+        if isinstance(part, Tensor):
+            changes[name] = part.to(device)
+        elif hasattr(part, "__dataclass_fields__"):
+            changes[name] = move_to(part, device)
+    return replace(value, **changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Waveform:
+    """Mono speech at 16 kHz."""
+
+    samples: Tensor
+    """(S,) float32, nominal range [-1, 1], finite, S >= 1"""
+
+    def __post_init__(self) -> None:
+        check_shape("Waveform.samples", self.samples, "S")
+
+    @property
+    def seconds(self) -> float:
+        return self.samples.shape[0] / SAMPLE_RATE
+
+
+@dataclass(frozen=True, slots=True)
+class MelWindows:
+    """One log-mel window per video frame."""
+
+    windows: Tensor
+    """(T, 1, 80, 16) in [-4, 4]: 80 mel bands by 16 columns of 12.5 ms around the frame; digital silence is -4"""
+    fps: float
+    """video frames a second, > 0"""
+
+    def __post_init__(self) -> None:
+        check_shape("MelWindows.windows", self.windows, "T 1 80 16")
+        _check_fps("MelWindows", self.fps)
+
+    def __len__(self) -> int:
+        return self.windows.shape[0]
+
+
+@dataclass(frozen=True, slots=True)
+class BlinkCurve:
+    """How far the eyes are closed in each frame."""
+
+    closure: Tensor
+    """(T,) from 0 open to 1 closed"""
+    fps: float
+
+    def __post_init__(self) -> None:
+        check_shape("BlinkCurve.closure", self.closure, "T")
+        _check_fps("BlinkCurve", self.fps)
+
+    def __len__(self) -> int:
+        return self.closure.shape[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Coefficients:
+    """A track of 3DMM coefficients; a stage may fill only the stream it predicts."""
+
+    basis: str
+    """name of the space the numbers live in: 'bfm09' (official pack) or 'open1' (open pack)"""
+    fps: float
+    expression: Tensor | None = None
+    """(T, 64), coordinates in the expression basis"""
+    pose: Tensor | None = None
+    """(T, 6): pitch, yaw, roll in radians, then translation x, y, z in the unit of the basis"""
+    crop: Tensor | None = None
+    """(T, 3) alignment scale, x, y in pixels; only the official pack's full modes read it"""
+
+    def __post_init__(self) -> None:
+        _check_fps("Coefficients", self.fps)
+        if self.expression is None and self.pose is None:
+            raise SadTalkerError("Coefficients need an expression stream, a pose stream, or both; got neither.")
+        lengths: dict[str, int] = {}
+        for name, tensor, size in (
+            ("expression", self.expression, EXPRESSION_SIZE),
+            ("pose", self.pose, POSE_SIZE),
+            ("crop", self.crop, 3),
+        ):
+            if tensor is not None:
+                lengths[name] = check_shape(f"Coefficients.{name}", tensor, f"T {size}")["T"]
+        if len(set(lengths.values())) > 1:
+            raise SadTalkerError(f"Coefficients streams must have one length, got {lengths} frames.")
+
+    def __len__(self) -> int:
+        stream = self.expression if self.expression is not None else self.pose
+        assert stream is not None
+        return stream.shape[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """Which part of a picture is rendered, and at which size."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    """box in picture pixels, right and bottom exclusive; inside the picture"""
+    width: int
+    height: int
+    """size of the rendered picture in pixels, both even"""
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Rendered pixels per picture pixel, (x, y)."""
+        return self.width / (self.right - self.left), self.height / (self.bottom - self.top)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFace:
+    """A portrait, prepared once and driven many times."""
+
+    picture: Tensor
+    """(3, H, W) the whole picture"""
+    cropped: Tensor
+    """(3, h, w) the part that is rendered, h and w even; ``crop`` says where it lies in ``picture``"""
+    crop: Crop
+    landmarks: Tensor
+    """(478, 3) in pixels of ``cropped``; z in the same unit, negative towards the camera"""
+    identity: Tensor
+    """(80,) identity coefficients"""
+    coefficients: Coefficients
+    """one frame (T = 1): the expression and pose of the portrait itself"""
+
+    def __post_init__(self) -> None:
+        check_shape("SourceFace.picture", self.picture, "3 H W")
+        check_shape("SourceFace.cropped", self.cropped, f"3 {self.crop.height} {self.crop.width}")
+        check_shape("SourceFace.landmarks", self.landmarks, "478 3")
+        check_shape("SourceFace.identity", self.identity, str(IDENTITY_SIZE))
+        if len(self.coefficients) != 1 or self.coefficients.expression is None or self.coefficients.pose is None:
+            raise SadTalkerError("SourceFace.coefficients must hold one frame with both expression and pose.")
+
+    @property
+    def basis(self) -> str:
+        return self.coefficients.basis
+
+
+@dataclass(frozen=True, slots=True)
+class Keypoints:
+    """Where the face's points are in the source and in each driving frame."""
+
+    source: Tensor
+    """(K, 3); K = 478: pixels of the cropped source; K = 15: the official renderer's normalised volume, [-1, 1]"""
+    driving: Tensor
+    """(T, K, 3), the same unit and frame of reference"""
+    fps: float
+
+    def __post_init__(self) -> None:
+        size = check_shape("Keypoints.source", self.source, "K 3")["K"]
+        check_shape("Keypoints.driving", self.driving, f"T {size} 3")
+        _check_fps("Keypoints", self.fps)
+
+    def __len__(self) -> int:
+        return self.driving.shape[0]
+
+
+def _check_fps(owner: str, fps: float) -> None:
+    if not 0 < fps <= 240:
+        raise SadTalkerError(f"{owner}: the frame rate must lie above 0 and at most 240 frames a second, got {fps}.")

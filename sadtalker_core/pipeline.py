@@ -1,0 +1,91 @@
+"""The arrows, in order: picture and speech in, frames out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .audio.windows import mel_windows
+from .coefficients import combine, hold_pose, scale_expression, scale_pose
+from .expnet.blink import random_blink
+from .expnet.predict import predict_expression
+from .face3d.extract import extract_face
+from .facerender.render import render_frames
+from .flow import Coefficients, MelWindows, Progress, SourceFace, Waveform, no_progress
+from .pack import Pack
+from .posevae.predict import predict_pose
+
+
+@dataclass(frozen=True, slots=True)
+class TalkingHeadOptions:
+    """What a user may choose; the defaults are those of the one-node graph."""
+
+    fps: float = 25.0
+    framing: str = "crop"
+    """'crop': head and shoulders; 'full': the whole picture"""
+    size: int = 512
+    """longer side of the rendered picture in pixels"""
+    face_index: int = 0
+    """0 is the largest face"""
+    style: int = 0
+    seed: int = 0
+    expression_scale: float = 1.0
+    pose_scale: float = 1.0
+    blink: bool = True
+    still: bool = False
+    """keep the portrait's own head pose"""
+
+
+@dataclass(frozen=True, slots=True)
+class TalkingHead:
+    """The finished frames, and the face and coefficients they were made from."""
+
+    frames: Tensor
+    """(T, 3, h, w) in [0, 1], on the CPU"""
+    fps: float
+    face: SourceFace
+    coefficients: Coefficients
+
+
+def talking_head(
+    pack: Pack,
+    picture: Tensor,
+    waveform: Waveform,
+    options: TalkingHeadOptions | None = None,
+    on_progress: Progress = no_progress,
+) -> TalkingHead:
+    """Make ``picture`` (3, H, W), RGB in [0, 1], speak ``waveform``.
+
+    Raises:
+        FaceNotFoundError: no usable face in the picture.
+        SadTalkerError: an option is out of its range.
+    """
+    options = options or TalkingHeadOptions()
+    face = extract_face(
+        pack, picture, face_index=options.face_index, framing=options.framing, size=options.size
+    )
+    mel = mel_windows(waveform, options.fps)
+    coefficients = predict_coefficients(pack, face, mel, options)
+    keypoints = pack.mapping.keypoints(face, coefficients)
+    frames = render_frames(pack.renderer, face, keypoints, on_progress=on_progress)
+    return TalkingHead(frames, options.fps, face, coefficients)
+
+
+def predict_coefficients(pack: Pack, face: SourceFace, mel: MelWindows, options: TalkingHeadOptions) -> Coefficients:
+    """Expression from the speech and the blinks, head pose in the chosen style; both streams in one track."""
+    # One generator for each use, so that switching the blinks off does not change the head's motion.
+    blink_random = torch.Generator().manual_seed(options.seed)
+    pose_random = torch.Generator().manual_seed(options.seed)
+    reference = face.coefficients
+    assert reference.expression is not None and reference.pose is not None
+    blink = random_blink(len(mel), mel.fps, blink_random) if options.blink else None
+    expression = predict_expression(pack.expnet, mel, reference.expression[0], blink, basis=pack.basis)
+    expression = scale_expression(expression, options.expression_scale, reference)
+    if options.still:
+        pose = hold_pose(reference, len(mel), mel.fps)
+    else:
+        pose = predict_pose(pack.posevae, mel, reference.pose[0], options.style, pose_random, basis=pack.basis)
+        pose = scale_pose(pose, options.pose_scale, reference)
+    return combine(expression, pose)

@@ -1,0 +1,46 @@
+"""``python -m sadtalker_core.training open --data DIR``: rebuild the open pack from clips."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+from ..weights.open_pack import OPEN_ASSETS
+from .expnet import ExpNetTraining
+from .open_pack import OpenPackTraining, build_open_pack
+from .posevae import PoseVAETraining
+
+STAGES = ("tracks", "morphable", "expnet", "posevae", "measure")
+
+
+def main() -> None:
+    """Parse the command line, run the stages, print the figures as JSON."""
+    parser = argparse.ArgumentParser(prog="python -m sadtalker_core.training", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    command = commands.add_parser("open", help="tracks -> 3DMM -> ExpNet -> PoseVAE -> assets")
+    command.add_argument("--data", type=Path, required=True, help="folder that holds clips/grid_s1, clips/motion …")
+    command.add_argument("--cache", type=Path, default=Path("runs/open"), help="where tracks are kept between runs")
+    command.add_argument("--out", type=Path, default=OPEN_ASSETS, help="where the pack's files go")
+    command.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
+    command.add_argument("--workers", type=int, default=2, help="processes that track clips")
+    command.add_argument("--expnet-steps", type=int, default=ExpNetTraining.steps)
+    command.add_argument("--posevae-steps", type=int, default=PoseVAETraining.steps)
+    command.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    plan = OpenPackTraining(
+        data=given.data,
+        cache=given.cache,
+        out=given.out,
+        workers=given.workers,
+        expnet=replace(ExpNetTraining(), steps=given.expnet_steps, seed=given.seed),
+        posevae=replace(PoseVAETraining(), steps=given.posevae_steps, seed=given.seed),
+    )
+    print(json.dumps(build_open_pack(plan, tuple(given.stages)), indent=2))
+
+
+if __name__ == "__main__":
+    main()

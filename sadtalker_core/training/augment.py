@@ -1,0 +1,45 @@
+"""Random changes of mel windows that a listener would call the same words in another voice or room."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+DECIBEL = 0.08
+"""One decibel in the mel's unit: 100 dB are spread over [-4, 4]."""
+
+
+def augment_mel(mel: Tensor, generator: torch.Generator) -> Tensor:
+    """Level, spectral tilt, vocal-tract length and background noise of windows (B, 1, 80, 16), each row its own."""
+    mel = warp_bands(mel, 1 + 0.16 * _signed(mel, generator))
+    batch = mel.shape[0]
+    level = 10 * _signed(mel, generator)  # dB
+    tilt = 6 * _signed(mel, generator)  # dB over the whole band range
+    bands = torch.linspace(-0.5, 0.5, mel.shape[2]).reshape(1, 1, -1, 1)
+    louder = mel + DECIBEL * (level + tilt * bands)
+    # Scaling changes silence too, but never below the floor of the scale.
+    louder = torch.where(mel <= -4, mel, louder)
+    floor = -4 + DECIBEL * 45 * torch.rand(batch, 1, 1, 1, generator=generator) ** 2
+    ripple = DECIBEL * 3 * torch.randn(mel.shape, generator=generator)
+    return add_noise(louder, floor + ripple).clamp(-4, 4)
+
+
+def warp_bands(mel: Tensor, factor: Tensor) -> Tensor:
+    """Stretch the band axis of (B, 1, 80, 16) by ``factor`` (B, 1, 1, 1): formants as of a longer or shorter throat."""
+    bands = mel.shape[2]
+    position = (torch.arange(bands, dtype=mel.dtype).reshape(1, 1, -1, 1) * factor).clamp(0, bands - 1)
+    below = position.floor().long().clamp(max=bands - 2)
+    share = position - below
+    below = below.expand(-1, -1, -1, mel.shape[3])
+    return torch.lerp(mel.gather(2, below), mel.gather(2, below + 1), share)
+
+
+def add_noise(mel: Tensor, noise: Tensor) -> Tensor:
+    """Sum of two sounds given as log-mel: amplitudes of independent sounds add as powers."""
+    to_log = torch.log(torch.tensor(10.0)) / 10 / DECIBEL  # power = exp(to_log * mel)
+    return torch.logaddexp(mel * to_log, noise * to_log) / to_log
+
+
+def _signed(mel: Tensor, generator: torch.Generator) -> Tensor:
+    """Uniform in [-1, 1], one number a row, (B, 1, 1, 1)."""
+    return 2 * torch.rand(mel.shape[0], 1, 1, 1, generator=generator) - 1

@@ -1,0 +1,185 @@
+"""Tracks -> the open pack's 3DMM: principal components of aligned landmarks, completed by smooth mesh harmonics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..face3d.alignment import angles_from_rotation, similarity_between
+from ..face3d.mesh_topology import FaceMesh, load_face_mesh
+from ..face3d.morphable import VERTICES, MorphableModel, to_picture_frame
+from ..face3d.regions import LEFT_IRIS, RIGHT_IRIS, STABLE
+from ..flow import EXPRESSION_SIZE, IDENTITY_SIZE
+from .tracks import ClipTrack
+
+MAX_ANGLE = 0.4
+"""Frames whose head is turned further (radians) are left out: the landmarker's depth errors would become expression."""
+EXPLAINED = 0.997
+"""Share of the variance that the learned expression components must explain; harmonics fill the rest of the basis."""
+MAX_LEARNED = 48
+MAX_FRAMES_A_CLIP = 120
+HARMONIC_DEVIATION = 0.02
+"""Prior standard deviation of the completed components, canonical units."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedClip:
+    """Usable frames of a clip in the canonical frame."""
+
+    speaker: str
+    vertices: Tensor
+    """(F, 478, 3)"""
+
+
+def build_morphable_model(clips: list[ClipTrack]) -> tuple[MorphableModel, dict[str, float]]:
+    """Learn mean, expression and identity bases from tracks; also returns figures for the model card."""
+    mesh = load_face_mesh()
+    mirror = mirror_permutation(mesh)
+    reference = _initial_reference(mesh)
+    for _ in range(3):  # the mean shape and the alignment to it settle together
+        aligned = [align_clip(clip, reference) for clip in clips]
+        neutrals = _speaker_neutrals(aligned)
+        mean = torch.stack(list(neutrals.values())).mean(0)
+        mean = (mean + _mirrored(mean, mirror)) / 2
+        reference = _normalised(mean)
+    expression, deviation, learned = _expression_basis(aligned, neutrals, mirror, mesh)
+    identity, identity_deviation, people = _identity_basis(neutrals, reference, expression, mirror, mesh)
+    model = MorphableModel()
+    model.mean.copy_(reference)
+    model.expression_basis.copy_(expression)
+    model.expression_deviation.copy_(deviation)
+    model.identity_basis.copy_(identity)
+    model.identity_deviation.copy_(identity_deviation)
+    facts = {
+        "learned_expression_components": float(learned),
+        "learned_identity_components": float(people),
+        "frames": float(sum(clip.vertices.shape[0] for clip in aligned)),
+        "speakers": float(len(neutrals)),
+    }
+    return model, facts
+
+
+def align_clip(clip: ClipTrack, reference: Tensor) -> AlignedClip:
+    """Bring a clip's usable frames to the canonical frame by their stable points."""
+    points = to_picture_frame(clip.points, clip.width, clip.height)
+    points = points[~points.isnan().any(-1).any(-1)]
+    similarity = similarity_between(reference[None, list(STABLE)], points[:, list(STABLE)])
+    frontal = angles_from_rotation(similarity.rotation)[:, :2].abs().amax(1) < MAX_ANGLE
+    vertices = similarity.invert(points)[frontal]
+    speaker = clip.name if clip.corpus == "motion" else clip.corpus
+    step = max(1, vertices.shape[0] // MAX_FRAMES_A_CLIP)
+    return AlignedClip(speaker, vertices[::step])
+
+
+def mirror_permutation(mesh: FaceMesh) -> Tensor:
+    """Index (478,) of each vertex's partner on the other side of the face."""
+    flipped = mesh.canonical * torch.tensor((-1.0, 1.0, 1.0))
+    partner = torch.cdist(flipped, mesh.canonical).argmin(1)
+    # Irises are not in the canonical mesh: centre, then four points around it in the order right, top, left, bottom.
+    swap = (0, 3, 2, 1, 4)
+    left = [RIGHT_IRIS[i] for i in swap]
+    right = [LEFT_IRIS[i] for i in swap]
+    irises = dict(zip((*LEFT_IRIS, *RIGHT_IRIS), (*left, *right), strict=True))
+    return torch.cat((partner, torch.tensor([irises[v] for v in range(partner.shape[0], VERTICES)])))
+
+
+def _initial_reference(mesh: FaceMesh) -> Tensor:
+    """Canonical mesh in our unit; the irises, which it lacks, are set to zero and never used for alignment."""
+    vertices = torch.cat((mesh.canonical, mesh.canonical.new_zeros(VERTICES - mesh.canonical.shape[0], 3)))
+    return _normalised(vertices)
+
+
+def _normalised(vertices: Tensor) -> Tensor:
+    return vertices / (vertices[33] - vertices[263]).norm()
+
+
+def _speaker_neutrals(aligned: list[AlignedClip]) -> dict[str, Tensor]:
+    """Median face (478, 3) of each speaker."""
+    by_speaker: dict[str, list[Tensor]] = {}
+    for clip in aligned:
+        if clip.vertices.shape[0] >= 5:
+            by_speaker.setdefault(clip.speaker, []).append(clip.vertices)
+    return {speaker: torch.cat(parts).median(0).values for speaker, parts in by_speaker.items()}
+
+
+def _expression_basis(
+    aligned: list[AlignedClip], neutrals: dict[str, Tensor], mirror: Tensor, mesh: FaceMesh
+) -> tuple[Tensor, Tensor, int]:
+    """Principal components of the frames' distance from their speaker's neutral face, every speaker with equal weight
+    inside its half (talkers, motion clips), mirrored copies included."""
+    covariance = torch.zeros(2, VERTICES * 3, VERTICES * 3)
+    counts = torch.zeros(2)
+    for clip in aligned:
+        if clip.speaker not in neutrals:
+            continue
+        residual = clip.vertices - neutrals[clip.speaker]
+        residual = torch.cat((residual, _mirrored(residual, mirror))).flatten(1)
+        half = int(clip.speaker.startswith("grid"))
+        covariance[half] += residual.T @ residual
+        counts[half] += residual.shape[0]
+    total = (covariance / counts[:, None, None]).mean(0)
+    values, vectors = torch.linalg.eigh(total.double())
+    values, vectors = values.flip(0).float(), vectors.flip(1).T.float()
+    learned = int((values.cumsum(0) / values.sum() < EXPLAINED).sum()) + 1
+    learned = min(learned, MAX_LEARNED)
+    basis = _complete(vectors[:learned], EXPRESSION_SIZE, mesh, vectors.new_zeros(0, VERTICES * 3))
+    deviation = torch.full((EXPRESSION_SIZE,), HARMONIC_DEVIATION)
+    deviation[:learned] = values[:learned].clamp_min(0).sqrt()
+    return basis.reshape(-1, VERTICES, 3), deviation, learned
+
+
+def _identity_basis(
+    neutrals: dict[str, Tensor], mean: Tensor, expression: Tensor, mirror: Tensor, mesh: FaceMesh
+) -> tuple[Tensor, Tensor, int]:
+    """Principal components of the speakers' neutral faces in the complement of the expression basis."""
+    used = expression.flatten(1)
+    faces = torch.stack([face - mean for face in neutrals.values()])
+    faces = torch.cat((faces, _mirrored(faces, mirror))).flatten(1)
+    faces = faces - (faces @ used.T) @ used
+    _, singular, vectors = torch.linalg.svd(faces, full_matrices=False)
+    values = singular / faces.shape[0] ** 0.5
+    learned = min(int((values > HARMONIC_DEVIATION).sum()), IDENTITY_SIZE)
+    basis = _complete(vectors[:learned], IDENTITY_SIZE, mesh, used)
+    deviation = torch.full((IDENTITY_SIZE,), 2 * HARMONIC_DEVIATION)
+    deviation[:learned] = values[:learned]
+    return basis.reshape(-1, VERTICES, 3), deviation, learned
+
+
+def _complete(learned: Tensor, size: int, mesh: FaceMesh, used: Tensor) -> Tensor:
+    """Orthonormal rows (size, 478 * 3): ``learned``, then the smoothest displacements orthogonal to it and ``used``."""
+    rows = list(learned)
+    taken = torch.cat((used, learned))
+    for candidate in _harmonics(mesh, 2 * size):
+        if len(rows) == size:
+            break
+        for _ in range(2):  # twice, because one Gram-Schmidt pass loses orthogonality in float32
+            candidate = candidate - (taken @ candidate) @ taken
+        norm = candidate.norm()
+        if norm > 0.1:
+            rows.append(candidate / norm)
+            taken = torch.cat((taken, rows[-1][None]))
+    return torch.stack(rows)
+
+
+def _harmonics(mesh: FaceMesh, count: int) -> Tensor:
+    """The ``count`` smoothest eigenvectors of the mesh's Laplacian, each along x, y and z, as rows (., 478 * 3)."""
+    adjacency = torch.zeros(VERTICES, VERTICES)
+    for a, b in ((0, 1), (1, 2), (2, 0)):
+        adjacency[mesh.triangles[:, a], mesh.triangles[:, b]] = 1
+    for iris, eye in ((LEFT_IRIS, (362, 263)), (RIGHT_IRIS, (33, 133))):
+        for vertex in iris:  # an iris moves with the corners of its eye
+            adjacency[vertex, list(eye)] = 1
+    adjacency = torch.maximum(adjacency, adjacency.T)
+    laplacian = torch.diag(adjacency.sum(1)) - adjacency
+    waves = torch.linalg.eigh(laplacian.double()).eigenvectors[:, 1 : count // 3 + 2].T.float()
+    rows = torch.zeros(waves.shape[0], 3, VERTICES, 3)
+    for axis in range(3):
+        rows[:, axis, :, axis] = waves
+    return rows.flatten(0, 1).flatten(1)
+
+
+def _mirrored(vertices: Tensor, mirror: Tensor) -> Tensor:
+    """Reflect (..., 478, 3) at the face's plane of symmetry."""
+    return vertices[..., mirror, :] * vertices.new_tensor((-1.0, 1.0, 1.0))

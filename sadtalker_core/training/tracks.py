@@ -1,0 +1,134 @@
+"""Clips -> landmark tracks and waveforms, cached on disk so that a run can go on where it stopped."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from tqdm import tqdm
+
+from ..audio.waveform import mono_waveform
+from ..face3d.landmarks import load_landmarker
+from ..face3d.tracking import track_landmarks
+from ..flow import MODEL_FPS, SAMPLE_RATE, Waveform
+from ..weights.open_pack import OPEN_ASSETS
+
+LOG = logging.getLogger(__name__)
+CORPORA = {"grid_s1": "clips/grid_s1", "grid_multi": "clips/grid_multi", "motion": "clips/motion"}
+"""Folders of the data that may take part in training, and what each is called here."""
+VIDEO_SUFFIXES = {".mp4", ".mpg", ".mov", ".avi", ".webm", ".mkv"}
+
+
+@dataclass(frozen=True, slots=True)
+class ClipTrack:
+    """One clip as training sees it: where the face's points were, and what was heard."""
+
+    name: str
+    corpus: str
+    points: Tensor
+    """(T, 478, 3) pixels of the clip at 25 frames a second; NaN where no face was found"""
+    width: int
+    height: int
+    waveform: Waveform | None
+    """starts with the first frame; None for clips without sound or whose voice may not be used"""
+
+
+def track_corpora(data: Path, cache: Path, corpora: Iterable[str], workers: int) -> None:
+    """Track every clip of ``corpora`` under ``data`` that ``cache`` does not hold yet."""
+    jobs = [
+        (clip, _cached(cache, corpus, clip))
+        for corpus in corpora
+        for clip in sorted((data / CORPORA[corpus]).iterdir())
+        if clip.suffix in VIDEO_SUFFIXES
+    ]
+    jobs = [(clip, target) for clip, target in jobs if not target.exists()]
+    with ProcessPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        for _ in tqdm(pool.map(_track_clip, jobs), total=len(jobs), desc="tracks", unit="clip"):
+            pass
+
+
+def read_tracks(data: Path, cache: Path, corpus: str) -> Iterator[ClipTrack]:
+    """The cached tracks of a corpus, in the order of their names."""
+    for clip in sorted((data / CORPORA[corpus]).iterdir()):
+        if clip.suffix in VIDEO_SUFFIXES:
+            yield read_track(_cached(cache, corpus, clip), corpus)
+
+
+def read_track(path: Path, corpus: str) -> ClipTrack:
+    """One cached track."""
+    stored = load_file(path)
+    width, height = stored["size"].tolist()
+    # The rights of the motion clips cover measurements of the face, not the voice.
+    voiced = corpus != "motion" and stored["samples"].shape[0] > 0
+    waveform = Waveform(stored["samples"].float() / 32768) if voiced else None
+    return ClipTrack(path.stem, corpus, stored["points"], width, height, waveform)
+
+
+def track_video(path: Path, landmarker_file: Path = OPEN_ASSETS / "landmarker.safetensors") -> dict[str, Tensor]:
+    """Landmarks (T, 478, 3) at 25 frames a second, picture size (2,), 16 kHz samples (S,) int16 of one clip."""
+    landmarker = load_landmarker(landmarker_file)
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        rate = stream.average_rate or Fraction(MODEL_FPS)
+        start: float | None = None
+        frames: list[Tensor] = []
+        for frame in container.decode(stream):
+            start = float(frame.time or 0.0) if start is None else start
+            frames.append(torch.from_numpy(frame.to_ndarray(format="rgb24")).permute(2, 0, 1))
+    height, width = frames[0].shape[1:]
+    track = track_landmarks(landmarker, (frame.float() / 255 for frame in frames))
+    points = resample_track(track.points, float(rate), MODEL_FPS)
+    samples = _read_sound(path, start or 0.0)
+    return {"points": points, "size": torch.tensor([width, height]), "samples": samples}
+
+
+def resample_track(points: Tensor, from_fps: float, to_fps: float) -> Tensor:
+    """Linear interpolation in time of (T, ...) to another frame rate; the first frame stays the first."""
+    if from_fps == to_fps:
+        return points
+    count = max(1, int(points.shape[0] * to_fps / from_fps))
+    position = torch.arange(count) * from_fps / to_fps
+    before = position.long().clamp(max=points.shape[0] - 1)
+    after = (before + 1).clamp(max=points.shape[0] - 1)
+    share = (position - before).reshape(-1, *[1] * (points.dim() - 1)).to(points.dtype)
+    return torch.lerp(points[before], points[after], share)
+
+
+def _track_clip(job: tuple[Path, Path]) -> None:
+    clip, target = job
+    tensors = track_video(clip)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(".partial")
+    save_file(tensors, partial)
+    partial.rename(target)  # a stopped run leaves no half-written track behind
+
+
+def _read_sound(path: Path, video_start: float) -> Tensor:
+    """Samples at 16 kHz, int16, aligned so that the first belongs to the first video frame; (0,) without sound."""
+    with av.open(str(path)) as container:
+        if not container.streams.audio:
+            return torch.zeros(0, dtype=torch.int16)
+        chunks: list[np.ndarray] = []
+        start: float | None = None
+        rate = container.streams.audio[0].rate
+        resampler = av.AudioResampler(format="fltp", layout="stereo")
+        for frame in container.decode(audio=0):
+            start = float(frame.time or 0.0) if start is None else start
+            chunks.extend(part.to_ndarray() for part in resampler.resample(frame))
+    samples = mono_waveform(torch.from_numpy(np.concatenate(chunks, 1)), rate).samples
+    shift = round((video_start - (start or 0.0)) * SAMPLE_RATE)
+    samples = samples[shift:] if shift >= 0 else torch.cat((torch.zeros(-shift), samples))
+    return (samples.clamp(-1, 1) * 32767).to(torch.int16)
+
+
+def _cached(cache: Path, corpus: str, clip: Path) -> Path:
+    return cache / "tracks" / corpus / f"{clip.stem}.safetensors"

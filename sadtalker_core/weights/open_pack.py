@@ -1,0 +1,69 @@
+"""The composition root of the open pack: files in ``assets/open`` -> ``Pack``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import nn
+
+from ..expnet.model import ExpNet
+from ..face3d.landmarks import load_landmarker
+from ..face3d.morphable import MorphableModel
+from ..facerender.mesh.mapping import MeshMapping
+from ..facerender.mesh.renderer import MeshRenderer
+from ..pack import Pack
+from ..posevae.model import PoseVAE, PoseVAEConfig
+from .read import load_strictly, read_safetensors
+
+OPEN_ASSETS = Path(__file__).resolve().parent.parent / "assets" / "open"
+
+
+def load_open_pack(folder: Path = OPEN_ASSETS) -> Pack:
+    """Load the pack that ships with the repository, float32, on the CPU, in inference mode.
+
+    Raises:
+        WeightsError: a file is missing, damaged, or does not fit its network.
+    """
+    landmarker = load_landmarker(folder / "landmarker.safetensors")
+    model = load_morphable_model(folder / "morphable.safetensors")
+    expnet = load_expnet(folder / "expnet.safetensors")
+    posevae = load_posevae(folder / "posevae.safetensors")
+    pack = Pack(
+        name="open",
+        basis=model.basis,
+        landmarker=landmarker,
+        model=model,
+        expnet=expnet,
+        posevae=posevae,
+        mapping=MeshMapping(model),
+        renderer=MeshRenderer(),
+    )
+    for module in pack.modules.values():
+        _freeze(module)
+    return pack
+
+
+def load_morphable_model(path: Path) -> MorphableModel:
+    """The 3DMM from its file."""
+    model = MorphableModel()
+    load_strictly(model, read_safetensors(path))
+    return model
+
+
+def load_expnet(path: Path) -> ExpNet:
+    """The expression network from its file."""
+    expnet = ExpNet()
+    load_strictly(expnet, read_safetensors(path))
+    return expnet
+
+
+def load_posevae(path: Path) -> PoseVAE:
+    """The head-pose network from its file; the number of styles is in the file's configuration."""
+    file = read_safetensors(path)
+    posevae = PoseVAE(PoseVAEConfig(**file.config))
+    load_strictly(posevae, file)
+    return posevae
+
+
+def _freeze(module: nn.Module) -> None:
+    module.eval().requires_grad_(False)
