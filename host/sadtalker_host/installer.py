@@ -21,7 +21,8 @@ _REMEDIES = (
     ),
     (
         r"dns error|name resolution|getaddrinfo|connection (refused|reset|error)|error sending request|max retries"
-        r"|timed out|network is unreachable|could not connect|newconnectionerror|failed to fetch|proxyerror|ssl",
+        r"|timed out|network is unreachable|could not connect|newconnectionerror|failed to fetch|proxyerror|sslerror"
+        r"|certificate",
         "The package index could not be reached. Check the network (and HTTPS_PROXY, if you use a proxy), "
         "then run this again: what was already fetched is kept.",
     ),
@@ -31,7 +32,7 @@ _REMEDIES = (
         "3.10 to 3.13 (64 bit). For other torch builds use COMFYUI_DIR with an installation of your own.",
     ),
     (
-        r"hashes? .*(mismatch|do not match)|hash mismatch",
+        r"hash mismatch|do not match the hashes",
         "A downloaded file is not the expected one. Clear the package cache ('uv cache clean' or "
         "'pip cache purge'), then run this again.",
     ),
@@ -76,7 +77,9 @@ class Installer:
             with self.log.open("rb") as log:
                 log.seek(before)
                 text = log.read().decode("utf-8", errors="replace")
-            raise HostError(f"{label} failed (log: {self.log}).", remedy_for(text), tail(self.log))
+            raise HostError(
+                f"{label} failed (log: {self.log}).", remedy_for(text), "\n".join(text.strip().splitlines()[-25:])
+            )
 
 
 def make_venv(places: Places) -> Installer:
@@ -112,7 +115,9 @@ def runs(program: str | Path, *arguments: str) -> bool:
 
 
 def _find_uv(places: Places) -> tuple[str, ...]:
-    candidates = [(found,) for found in (shutil.which("uv"), str(places.scripts / "uv")) if found]
+    candidates: list[tuple[str, ...]] = [
+        (found,) for found in (shutil.which("uv"), str(places.scripts / "uv")) if found
+    ]
     candidates.append((sys.executable, "-m", "uv"))
     return next((candidate for candidate in candidates if runs(*candidate)), ())
 
@@ -139,7 +144,7 @@ def _venv_with_python(places: Places) -> None:
         version = f"{sys.version_info[0]}.{sys.version_info[1]}"
         raise HostError(
             f"Python could not make a virtual environment in {places.venv}: {error}",
-            f"On Debian and Ubuntu: apt install python{version}-venv. Or install uv (pip install uv) and run this again.",
+            f"On Debian and Ubuntu: apt install python{version}-venv. Or install uv (pip install uv); run this again.",
         ) from error
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ..checks import check_shape
 from ..errors import FaceNotFoundError, SadTalkerError
-from ..flow import Coefficients, Crop, MODEL_FPS, SourceFace
+from ..flow import MODEL_FPS, Coefficients, Crop, SourceFace
 from .landmarks import FaceDetection
 
 if TYPE_CHECKING:
@@ -128,8 +128,8 @@ def _crop_of_face(points: Tensor, width: int, height: int, size: int) -> Crop:
     half = _CROP_HALF_WIDTH * unit
     left, right = _span(centre_x, half, width)
     top, bottom = _span(centre_y, half, height)
-    longest = max(right - left, bottom - top)
-    return Crop(left, top, right, bottom, _even((right - left) * size / longest), _even((bottom - top) * size / longest))
+    scale = size / max(right - left, bottom - top)
+    return Crop(left, top, right, bottom, _even((right - left) * scale), _even((bottom - top) * scale))
 
 
 def _crop_of_picture(width: int, height: int, size: int) -> Crop:

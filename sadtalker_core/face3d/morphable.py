@@ -33,7 +33,7 @@ class FaceFit:
     expression: Tensor
     """(B, 64)"""
     pose: Tensor
-    """(B, 6): pitch, yaw, roll (radians); x, y of the head's origin from the picture's centre, canonical units; z = 0"""
+    """(B, 6): pitch, yaw, roll (radians); x, y of the head from the picture's centre, canonical units; z = 0"""
     camera: Similarity
     """canonical frame to pixels of the picture frame (y up, origin at the centre)"""
 
@@ -71,7 +71,7 @@ class MorphableModel(nn.Module):
         return torch.einsum("bvc,kvc->bk", displacement, self.expression_basis)
 
     def align(self, points: Tensor, identity: Tensor, expression: Tensor) -> Similarity:
-        """Similarity from the canonical frame to ``points`` (B, 478, 3), from the points that expressions move least."""
+        """Similarity from the canonical frame to ``points`` (B, 478, 3), by the points expressions move least."""
         shape = self.shape(identity, expression)
         return similarity_between(shape[:, self._stable], points[:, self._stable])
 

@@ -18,6 +18,7 @@ from ..expnet.model import ExpNet
 from ..face3d.morphable import MorphableModel
 from ..face3d.regions import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from .augment import augment_mel
+from .losses import running_means
 from .speech_data import FittedClip, eye_aspect, mouth_opening, mouth_width, speech_region
 
 
@@ -170,7 +171,7 @@ def train_expnet(
     )
     batches = draw_batches(frames, region_matrix(model), training, generator)
     means: dict[str, float] = {}
-    bar = tqdm(range(training.steps), desc="expnet", unit="step")
+    bar = tqdm(range(training.steps), desc="expnet", unit="step", mininterval=5)
     for _ in bar:
         batch = next(batches)
         with torch.autocast(batch.mel.device.type, torch.bfloat16):
@@ -181,8 +182,8 @@ def train_expnet(
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         schedule.step()
-        means = {name: 0.98 * means.get(name, float(term)) + 0.02 * float(term) for name, term in terms.items()}
-        bar.set_postfix({name.split("/")[1]: f"{value:.4f}" for name, value in means.items()})
+        means = running_means(means, terms)
+        bar.set_postfix({name.split("/")[1]: f"{value:.4f}" for name, value in means.items()}, refresh=False)
     return network.eval(), means | {f"training/{k}": float(v) for k, v in asdict(training).items()}
 
 

@@ -10,15 +10,15 @@ from torch import Tensor
 from ..face3d.alignment import angles_from_rotation, similarity_between
 from ..face3d.mesh_topology import FaceMesh, load_face_mesh
 from ..face3d.morphable import VERTICES, MorphableModel, to_picture_frame
-from ..face3d.regions import LEFT_IRIS, RIGHT_IRIS, STABLE
+from ..face3d.regions import LEFT_EYE_CORNERS, LEFT_IRIS, RIGHT_EYE_CORNERS, RIGHT_IRIS, STABLE
 from ..flow import EXPRESSION_SIZE, IDENTITY_SIZE
 from .tracks import ClipTrack
 
 MAX_ANGLE = 0.4
 """Frames whose head is turned further (radians) are left out: the landmarker's depth errors would become expression."""
-EXPLAINED = 0.997
-"""Share of the variance that the learned expression components must explain; harmonics fill the rest of the basis."""
-MAX_LEARNED = 48
+EXPLAINED = 0.99
+"""Share of the variance that the learned expression components must explain. What comes after is the landmarker's noise
+and would take directions from the identity basis; harmonics fill the rest."""
 MAX_FRAMES_A_CLIP = 120
 HARMONIC_DEVIATION = 0.02
 """Prior standard deviation of the completed components, canonical units."""
@@ -44,20 +44,22 @@ def build_morphable_model(clips: list[ClipTrack]) -> tuple[MorphableModel, dict[
         mean = torch.stack(list(neutrals.values())).mean(0)
         mean = (mean + _mirrored(mean, mirror)) / 2
         reference = _normalised(mean)
-    expression, deviation, learned = _expression_basis(aligned, neutrals, mirror, mesh)
-    identity, identity_deviation, people = _identity_basis(neutrals, reference, expression, mirror, mesh)
-    model = MorphableModel()
-    model.mean.copy_(reference)
-    model.expression_basis.copy_(expression)
-    model.expression_deviation.copy_(deviation)
-    model.identity_basis.copy_(identity)
-    model.identity_deviation.copy_(identity_deviation)
+    expression, deviation = _expression_components(aligned, neutrals, mirror)
+    identity, identity_deviation = _identity_components(neutrals, reference, expression, mirror)
     facts = {
-        "learned_expression_components": float(learned),
-        "learned_identity_components": float(people),
+        "learned_expression_components": float(expression.shape[0]),
+        "learned_identity_components": float(identity.shape[0]),
         "frames": float(sum(clip.vertices.shape[0] for clip in aligned)),
         "speakers": float(len(neutrals)),
     }
+    expression = _complete(expression, EXPRESSION_SIZE, mesh, identity)
+    identity = _complete(identity, IDENTITY_SIZE, mesh, expression)
+    model = MorphableModel()
+    model.mean.copy_(reference)
+    model.expression_basis.copy_(expression.reshape(-1, VERTICES, 3))
+    model.identity_basis.copy_(identity.reshape(-1, VERTICES, 3))
+    model.expression_deviation.fill_(HARMONIC_DEVIATION)[: deviation.shape[0]] = deviation
+    model.identity_deviation.fill_(HARMONIC_DEVIATION)[: identity_deviation.shape[0]] = identity_deviation
     return model, facts
 
 
@@ -104,11 +106,13 @@ def _speaker_neutrals(aligned: list[AlignedClip]) -> dict[str, Tensor]:
     return {speaker: torch.cat(parts).median(0).values for speaker, parts in by_speaker.items()}
 
 
-def _expression_basis(
-    aligned: list[AlignedClip], neutrals: dict[str, Tensor], mirror: Tensor, mesh: FaceMesh
-) -> tuple[Tensor, Tensor, int]:
-    """Principal components of the frames' distance from their speaker's neutral face, every speaker with equal weight
-    inside its half (talkers, motion clips), mirrored copies included."""
+def _expression_components(
+    aligned: list[AlignedClip], neutrals: dict[str, Tensor], mirror: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Principal components (E, 478 * 3) of the frames' distance from their speaker's neutral face, with deviations.
+
+    Talkers and motion clips count half each; every frame counts with its mirror image.
+    """
     covariance = torch.zeros(2, VERTICES * 3, VERTICES * 3)
     counts = torch.zeros(2)
     for clip in aligned:
@@ -123,28 +127,20 @@ def _expression_basis(
     values, vectors = torch.linalg.eigh(total.double())
     values, vectors = values.flip(0).float(), vectors.flip(1).T.float()
     learned = int((values.cumsum(0) / values.sum() < EXPLAINED).sum()) + 1
-    learned = min(learned, MAX_LEARNED)
-    basis = _complete(vectors[:learned], EXPRESSION_SIZE, mesh, vectors.new_zeros(0, VERTICES * 3))
-    deviation = torch.full((EXPRESSION_SIZE,), HARMONIC_DEVIATION)
-    deviation[:learned] = values[:learned].clamp_min(0).sqrt()
-    return basis.reshape(-1, VERTICES, 3), deviation, learned
+    return vectors[:learned], values[:learned].sqrt()
 
 
-def _identity_basis(
-    neutrals: dict[str, Tensor], mean: Tensor, expression: Tensor, mirror: Tensor, mesh: FaceMesh
-) -> tuple[Tensor, Tensor, int]:
-    """Principal components of the speakers' neutral faces in the complement of the expression basis."""
-    used = expression.flatten(1)
+def _identity_components(
+    neutrals: dict[str, Tensor], mean: Tensor, expression: Tensor, mirror: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Principal components (I, 478 * 3) of the speakers' neutral faces, orthogonal to the expressions."""
     faces = torch.stack([face - mean for face in neutrals.values()])
     faces = torch.cat((faces, _mirrored(faces, mirror))).flatten(1)
-    faces = faces - (faces @ used.T) @ used
+    faces = faces - (faces @ expression.T) @ expression
     _, singular, vectors = torch.linalg.svd(faces, full_matrices=False)
     values = singular / faces.shape[0] ** 0.5
     learned = min(int((values > HARMONIC_DEVIATION).sum()), IDENTITY_SIZE)
-    basis = _complete(vectors[:learned], IDENTITY_SIZE, mesh, used)
-    deviation = torch.full((IDENTITY_SIZE,), 2 * HARMONIC_DEVIATION)
-    deviation[:learned] = values[:learned]
-    return basis.reshape(-1, VERTICES, 3), deviation, learned
+    return vectors[:learned], values[:learned]
 
 
 def _complete(learned: Tensor, size: int, mesh: FaceMesh, used: Tensor) -> Tensor:
@@ -168,7 +164,7 @@ def _harmonics(mesh: FaceMesh, count: int) -> Tensor:
     adjacency = torch.zeros(VERTICES, VERTICES)
     for a, b in ((0, 1), (1, 2), (2, 0)):
         adjacency[mesh.triangles[:, a], mesh.triangles[:, b]] = 1
-    for iris, eye in ((LEFT_IRIS, (362, 263)), (RIGHT_IRIS, (33, 133))):
+    for iris, eye in ((LEFT_IRIS, LEFT_EYE_CORNERS), (RIGHT_IRIS, RIGHT_EYE_CORNERS)):
         for vertex in iris:  # an iris moves with the corners of its eye
             adjacency[vertex, list(eye)] = 1
     adjacency = torch.maximum(adjacency, adjacency.T)

@@ -72,7 +72,7 @@ def measure_openings(expnet: ExpNet, model: MorphableModel, plan: OpenPackTraini
 
 
 def predicted_opening(expnet: ExpNet, model: MorphableModel, clip: FittedClip) -> Tensor:
-    """(V,) inner-lip distance that ExpNet predicts for the valid frames of a voiced clip, from its first frame's face."""
+    """(V,) inner-lip distance that ExpNet predicts for the valid frames of a voiced clip, given its first frame."""
     assert clip.windows is not None
     mel = MelWindows(clip.windows, MODEL_FPS)
     blink = BlinkCurve(clip.closure, MODEL_FPS)
@@ -110,7 +110,7 @@ def _make_posevae(plan: OpenPackTraining) -> dict[str, float]:
     clips = _fitted(plan, model, "grid_s1")[::4] + _fitted(plan, model, "motion")
     windows, styles = motion_windows(clips)
     LOG.info("styles: %s", ", ".join(f"{number} {name}" for number, name in enumerate(styles)))
-    network, losses = train_posevae(windows, len(styles), plan.posevae)
+    network, losses = train_posevae(windows, len(styles), load_expnet(plan.out / "expnet.safetensors"), plan.posevae)
     write_safetensors(plan.out / "posevae.safetensors", network.state_dict(), asdict(network.config))
     return losses | {"styles": float(len(styles))}
 

@@ -10,17 +10,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
+from scipy.signal import savgol_filter
 from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from ..posevae.model import PoseVAE, PoseVAEConfig
-from .augment import augment_mel
+from ..expnet.model import ExpNet
+from ..posevae.model import SEQUENCE, PoseEncoder, PoseVAE, PoseVAEConfig
+from .losses import running_means
 from .speech_data import FittedClip
 
-SEQUENCE = 32
-MAX_MOTION = (0.35, 0.45, 0.35, 0.6, 0.6, 1.5)
+MAX_MOTION = (0.3, 0.4, 0.3, 0.35, 0.35, 0.7)
 """Windows that leave this range (radians; canonical units) are dropped: the mesh renderer cannot show them."""
+MAX_STEP = (0.08, 0.08, 0.08, 0.06, 0.06, 0.15)
+"""Windows with a larger step from frame to frame are dropped: a cut, a moving camera, or a lost face."""
+SMOOTHING_WINDOW = 13
+"""Frames of the Savitzky-Golay filter, order 2."""
 MIN_WINDOWS = 24
 """A clip with fewer usable windows makes no style of its own."""
 
@@ -29,8 +34,8 @@ MIN_WINDOWS = 24
 class PoseVAETraining:
     """Every number of the run; travels in the file it makes."""
 
-    steps: int = 1500
-    batch_size: int = 48
+    steps: int = 3000
+    batch_size: int = 64
     learning_rate: float = 1e-3
     kl_weight: float = 2e-3
     velocity_weight: float = 4.0
@@ -53,26 +58,40 @@ class MotionWindow:
 
 
 @dataclass(frozen=True, slots=True)
+class Voices:
+    """The speech of all voiced windows, in their order."""
+
+    features: Tensor
+    """(V, 32, 512) from the audio encoder"""
+    loudness: Tensor
+    """(V, 32) smoothed, centred, of unit length"""
+
+
+@dataclass(frozen=True, slots=True)
 class PoseBatch:
     motion: Tensor
     rest: Tensor
     style: Tensor
-    mel: Tensor
+    audio: Tensor
 
 
 def motion_windows(clips: list[FittedClip]) -> tuple[list[MotionWindow], list[str]]:
     """Cut clips into windows; returns them and the name of each style (a talker of the corpus, or a motion clip)."""
-    limit = torch.tensor(MAX_MOTION)
+    limit, step_limit = torch.tensor(MAX_MOTION), torch.tensor(MAX_STEP)
     by_style: dict[str, list[MotionWindow]] = {}
     styles: list[str] = []
     for clip in clips:
         name = clip.name if clip.corpus == "motion" else clip.corpus
-        rest = clip.pose[clip.valid].median(0).values
+        if clip.pose.shape[0] < SEQUENCE:
+            continue
+        pose = _smoothed(clip.pose)
+        rest = pose[clip.valid].median(0).values
         stride = 2 if clip.corpus == "motion" else 8
-        for start in range(0, clip.pose.shape[0] - SEQUENCE + 1, stride):
+        for start in range(0, pose.shape[0] - SEQUENCE + 1, stride):
             part = slice(start, start + SEQUENCE)
-            motion = clip.pose[part] - rest
-            if clip.valid[part].all() and (motion.abs() < limit).all():
+            motion = pose[part] - rest
+            within = (motion.abs() < limit).all() and (motion.diff(dim=0).abs() < step_limit).all()
+            if clip.valid[part].all() and within:
                 mel = clip.windows[part] if clip.windows is not None else None
                 by_style.setdefault(name, []).append(MotionWindow(0, motion, rest, mel))
     windows: list[MotionWindow] = []
@@ -90,13 +109,18 @@ def speed_of(motion: Tensor) -> Tensor:
     return F.avg_pool1d(speed[None], 5, 1, 2, count_include_pad=False)[0]
 
 
-def loudness_of(mel: Tensor) -> Tensor:
-    """(32,) mean log-mel of the windows (32, 1, 80, 16), smoothed over five frames."""
-    return F.avg_pool1d(mel.float().mean((1, 2, 3))[None], 5, 1, 2, count_include_pad=False)[0]
+def hear(windows: list[MotionWindow], network: PoseVAE) -> Voices:
+    """Encode the speech of the voiced windows once; the encoder does not train."""
+    mels = [window.mel for window in windows if window.mel is not None]
+    with torch.inference_mode():
+        features = [network.embed(mel.float()) for mel in tqdm(mels, desc="voices", unit="window", mininterval=5)]
+    loudness = torch.stack([mel.float().mean((1, 2, 3)) for mel in mels])
+    loudness = F.avg_pool1d(loudness[:, None], 5, 1, 2, count_include_pad=False)[:, 0]
+    return Voices(torch.stack(features).clone(), F.normalize(_centred(loudness), dim=1))
 
 
 def draw_batches(
-    windows: list[MotionWindow], training: PoseVAETraining, generator: torch.Generator
+    windows: list[MotionWindow], voices: Voices, training: PoseVAETraining, generator: torch.Generator
 ) -> Iterator[PoseBatch]:
     """Endless batches with every style equally often.
 
@@ -104,73 +128,82 @@ def draw_batches(
     loudness follows the head's speed best. That keeps the one thing the network can learn here, that heads move more
     where the voice is strong.
     """
-    by_style: dict[int, list[MotionWindow]] = {}
-    for window in windows:
-        by_style.setdefault(window.style, []).append(window)
-    voices = torch.stack([w.mel for w in windows if w.mel is not None])  # (V, 32, 1, 80, 16)
-    loudness = F.normalize(torch.stack([_centred(loudness_of(mel)) for mel in voices]), dim=1)
+    by_style: dict[int, list[int]] = {}
+    for number, window in enumerate(windows):
+        by_style.setdefault(window.style, []).append(number)
+    voiced = [number for number, window in enumerate(windows) if window.mel is not None]
+    voice_of = {number: voice for voice, number in enumerate(voiced)}
     while True:
         styles = torch.randint(len(by_style), (training.batch_size,), generator=generator)
-        chosen = [
-            by_style[int(s)][int(torch.randint(len(by_style[int(s)]), (1,), generator=generator))] for s in styles
+        chosen = [_pick(by_style[int(style)], generator) for style in styles]
+        heard = [
+            voice_of[number] if number in voice_of else _borrowed(windows[number], voices, training, generator)
+            for number in chosen
         ]
-        mels: list[Tensor] = []
-        for window in chosen:
-            if window.mel is not None:
-                mels.append(window.mel)
-                continue
-            candidates = torch.randint(voices.shape[0], (training.audio_candidates,), generator=generator)
-            fit = loudness[candidates] @ _centred(speed_of(window.motion))
-            mels.append(voices[candidates[fit.argmax()]])
-        mel = torch.stack(mels).float()
-        mel = augment_mel(mel.flatten(0, 1), generator).reshape(mel.shape)
-        motion = torch.stack([w.motion for w in chosen])
-        rest = torch.stack([w.rest for w in chosen])
+        motion = torch.stack([windows[number].motion for number in chosen])
+        rest = torch.stack([windows[number].rest for number in chosen])
         # A mirrored head is as natural as the real one: yaw, roll and x change their signs.
         sign = torch.ones(len(chosen), 1, 6)
         sign[torch.rand(len(chosen), generator=generator) < 0.5] = torch.tensor((1.0, -1, -1, -1, 1, 1))
         rest = rest * sign[:, 0] + 0.1 * torch.randn(rest.shape, generator=generator)
-        yield PoseBatch(motion * sign, rest, styles, mel)
+        yield PoseBatch(motion * sign, rest, styles, voices.features[heard])
+
+
+def _pick(numbers: list[int], generator: torch.Generator) -> int:
+    return numbers[int(torch.randint(len(numbers), (1,), generator=generator))]
+
+
+def _borrowed(window: MotionWindow, voices: Voices, training: PoseVAETraining, generator: torch.Generator) -> int:
+    candidates = torch.randint(voices.loudness.shape[0], (training.audio_candidates,), generator=generator)
+    return int(candidates[(voices.loudness[candidates] @ _centred(speed_of(window.motion))).argmax()])
 
 
 def train_posevae(
-    windows: list[MotionWindow], styles: int, training: PoseVAETraining
+    windows: list[MotionWindow], styles: int, expnet: ExpNet, training: PoseVAETraining
 ) -> tuple[PoseVAE, dict[str, float]]:
-    """Train from scratch; returns the network in inference mode and the last mean of each loss term."""
+    """Train decoder and encoder; returns the network in inference mode and the last mean of each loss term.
+
+    The audio encoder is ExpNet's and stays as it is: an hour of speech with head motion would not train another.
+    """
     torch.manual_seed(training.seed)
     generator = torch.Generator().manual_seed(training.seed)
     network = PoseVAE(PoseVAEConfig(styles=styles)).train()
-    optimiser = torch.optim.AdamW(network.parameters(), training.learning_rate)
+    network.audio_encoder.load_state_dict(expnet.audio_encoder.state_dict())
+    network.audio_encoder.requires_grad_(False).eval()
+    encoder = PoseEncoder(styles).train()
+    parameters = [*network.decoder.parameters(), *encoder.parameters()]
+    optimiser = torch.optim.AdamW(parameters, training.learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, training.learning_rate, total_steps=training.steps, pct_start=0.1
     )
     # Each of the six numbers counts in units of its own spread: radians and lengths are not comparable.
     spread = torch.stack([w.motion for w in windows]).flatten(0, 1).std(0)
-    batches = draw_batches(windows, training, generator)
+    batches = draw_batches(windows, hear(windows, network), training, generator)
     means: dict[str, float] = {}
-    bar = tqdm(range(training.steps), desc="posevae", unit="step")
+    bar = tqdm(range(training.steps), desc="posevae", unit="step", mininterval=5)
     for _ in bar:
-        terms = _step_terms(network, next(batches), spread, training, generator)
+        terms = _step_terms(network, encoder, next(batches), spread, training, generator)
         optimiser.zero_grad()
         torch.stack(list(terms.values())).sum().backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         schedule.step()
-        means = {name: 0.98 * means.get(name, float(term)) + 0.02 * float(term) for name, term in terms.items()}
-        bar.set_postfix({name.split("/")[1]: f"{value:.4f}" for name, value in means.items()})
+        means = running_means(means, terms)
+        bar.set_postfix({name.split("/")[1]: f"{value:.4f}" for name, value in means.items()}, refresh=False)
     return network.eval(), means
 
 
 def _step_terms(
-    network: PoseVAE, batch: PoseBatch, spread: Tensor, training: PoseVAETraining, generator: torch.Generator
+    network: PoseVAE,
+    encoder: PoseEncoder,
+    batch: PoseBatch,
+    spread: Tensor,
+    training: PoseVAETraining,
+    generator: torch.Generator,
 ) -> dict[str, Tensor]:
-    size = batch.motion.shape[0]
-    with torch.autocast(batch.mel.device.type, torch.bfloat16):
-        audio = network.audio_encoder(batch.mel.flatten(0, 1))
-    audio = audio.float().reshape(size, SEQUENCE, -1)
-    mean, log_variance = network.encode(batch.motion, batch.style, batch.rest, audio)
+    mean, log_variance = encoder(batch.motion, batch.style, batch.rest, batch.audio)
     noise = torch.randn(mean.shape, generator=generator)
-    motion = network.decode(mean + noise * (0.5 * log_variance).exp(), batch.style, batch.rest, audio)
+    motion = network.decode(mean + noise * (0.5 * log_variance).exp(), batch.style, batch.rest, batch.audio)
     error, velocity_error = (motion - batch.motion) / spread, ((motion - batch.motion) / spread).diff(dim=1)
     divergence = -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(1).mean()
     return {
@@ -180,5 +213,10 @@ def _step_terms(
     }
 
 
+def _smoothed(pose: Tensor) -> Tensor:
+    """The track without the landmarker's jitter, as the paper's poses are smoothed."""
+    return torch.from_numpy(savgol_filter(pose.numpy(), SMOOTHING_WINDOW, 2, axis=0))
+
+
 def _centred(curve: Tensor) -> Tensor:
-    return curve - curve.mean()
+    return curve - curve.mean(-1, keepdim=True)

@@ -1,0 +1,30 @@
+"""The node layer: which nodes there are."""
+
+from __future__ import annotations
+
+from comfy_api.latest import ComfyExtension, io
+
+from .edit import CombineCoefficients
+from .load import LoadModels
+from .portrait import Extract3DMM
+from .render import FaceRender, MappingNet
+from .speech import AudioToMel, Blink, ExpNetNode, PoseVAENode
+from .talking_head import TalkingHeadNode
+
+
+class SadTalkerExtension(ComfyExtension):
+    """What ``comfy_entrypoint`` returns."""
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return [
+            TalkingHeadNode,
+            LoadModels,
+            Extract3DMM,
+            AudioToMel,
+            Blink,
+            ExpNetNode,
+            PoseVAENode,
+            CombineCoefficients,
+            MappingNet,
+            FaceRender,
+        ]

@@ -1,0 +1,114 @@
+"""The host's IMAGE, AUDIO and VIDEO to the core's values and back; the one place where layouts change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+import torch
+import torchaudio
+from comfy_api.latest import InputImpl, Types
+from torch import Tensor
+
+from ..sadtalker_core.audio.waveform import mono_waveform
+from ..sadtalker_core.errors import AudioError, SadTalkerError
+from ..sadtalker_core.flow import Waveform
+
+IMAGE_POLICY = "One picture, colour or grey; transparent parts are laid over white."
+"""What every node that takes a portrait says in its tooltip."""
+_WHITE_SHARE = 0.98
+_AAC_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000)
+
+
+def picture_from_image(image: Tensor) -> Tensor:
+    """The one picture of an IMAGE (1, H, W, C) as (3, H, W) float32 RGB in [0, 1].
+
+    C may be 1 (grey), 2 (grey and alpha), 3 or 4 (RGBA); 8 and 16 bit integers are scaled to [0, 1].
+
+    Raises:
+        SadTalkerError: several pictures or none, or numbers that are no picture.
+    """
+    if image.ndim != 4 or image.shape[3] not in (1, 2, 3, 4) or 0 in image.shape[1:3]:
+        raise SadTalkerError(
+            f"Expected an IMAGE of shape (1, height, width, channels) with 1 to 4 channels, got {tuple(image.shape)}."
+        )
+    if image.shape[0] != 1:
+        raise SadTalkerError(
+            f"Expected one picture, got a batch of {image.shape[0]}. Choose one with the node ImageFromBatch."
+        )
+    pixels = _unit_range(image[0])
+    channels = pixels.shape[2]
+    colour = pixels[..., : 3 if channels > 2 else 1]
+    if channels in (2, 4):
+        alpha = pixels[..., -1:]
+        colour = colour * alpha + (1 - alpha)
+    _check_not_white(colour)
+    return colour.expand(-1, -1, 3).permute(2, 0, 1).contiguous()
+
+
+def image_from_frames(frames: Tensor) -> Tensor:
+    """IMAGE (T, H, W, 3) of frames (T, 3, H, W)."""
+    return frames.permute(0, 2, 3, 1).contiguous()
+
+
+def waveform_from_audio(audio: Mapping[str, Any] | None) -> Waveform:
+    """The one recording of an AUDIO, mono at 16 kHz.
+
+    Raises:
+        AudioError: no sound, several recordings, or samples that cannot be used.
+    """
+    if audio is None:
+        raise AudioError("Expected a recording, got none: the video that it comes from has no sound track.")
+    samples, rate = audio["waveform"], int(audio["sample_rate"])
+    if samples.ndim != 3:
+        raise AudioError(f"Expected AUDIO of shape (1, channels, samples), got {tuple(samples.shape)}.")
+    if samples.shape[0] != 1:
+        raise AudioError(
+            f"Expected one recording, got a batch of {samples.shape[0]}. Connect a node that gives a single one, such "
+            "as Load Audio, and make one video for each."
+        )
+    return mono_waveform(samples[0].float(), rate)
+
+
+def video_from_frames(frames: Tensor, fps: float, audio: Mapping[str, Any]) -> InputImpl.VideoFromComponents:
+    """VIDEO of frames (T, 3, H, W), H and W even, with the sound of the AUDIO they were made from."""
+    components = Types.VideoComponents(
+        images=image_from_frames(frames),
+        audio=_encodable(audio),
+        frame_rate=Fraction(fps).limit_denominator(1000),
+    )
+    return InputImpl.VideoFromComponents(components)
+
+
+def _unit_range(pixels: Tensor) -> Tensor:
+    if not pixels.is_floating_point():
+        # Numpy's 16 bit pictures arrive as int32 too, since most torch operations lack uint16.
+        largest = {torch.uint8: 255, torch.uint16: 65_535, torch.int32: 65_535}.get(pixels.dtype)
+        if largest is None:
+            raise SadTalkerError(f"Expected a picture with numbers in 0..1, got numbers of the type {pixels.dtype}.")
+        return pixels.float() / largest
+    pixels = pixels.float()
+    low, high = float(pixels.min()), float(pixels.max())
+    if not (low >= -1 and high <= 2):  # also false for NaN
+        raise SadTalkerError(f"Expected a picture with numbers in 0..1, got {low:g} to {high:g}.")
+    return pixels.clamp(0, 1)  # resampling overshoots a little
+
+
+def _check_not_white(colour: Tensor) -> None:
+    share = float((colour.amin(2) >= 0.999).float().mean())
+    if share > _WHITE_SHARE:
+        raise SadTalkerError(
+            f"{share:.0%} of the picture is white. Load Image reads a grey picture of 16 bits that way: save it with "
+            "8 bits for each channel."
+        )
+
+
+def _encodable(audio: Mapping[str, Any]) -> dict[str, Any]:
+    """The same sound as the host's AAC encoder takes it: on the CPU, one or two channels, one of its sample rates."""
+    samples, rate = audio["waveform"].float().cpu(), int(audio["sample_rate"])
+    if samples.shape[1] > 2:
+        samples = samples.mean(1, keepdim=True)
+    if rate not in _AAC_RATES:
+        samples, rate = torchaudio.functional.resample(samples, rate, 48_000), 48_000
+    return {"waveform": samples, "sample_rate": rate}

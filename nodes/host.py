@@ -1,0 +1,112 @@
+"""What the host does for the core: hold the networks, choose devices, show progress, stop on request."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from comfy import model_management
+from comfy.model_patcher import ModelPatcher
+from comfy.utils import ProgressBar
+from torch import Tensor, nn
+
+from ..sadtalker_core.flow import Progress, SourceFace, move_to
+from ..sadtalker_core.pack import Pack
+
+LOG = logging.getLogger(__name__)
+T = TypeVar("T")
+_RENDER_COPIES = 40
+"""Frame-sized buffers alive at the renderer's peak, with room to spare."""
+
+
+@dataclass(frozen=True)
+class HostedPack:
+    """A model pack under the host's model manager; the value of a SADTALKER_PACK socket.
+
+    The manager refers to patchers weakly, so this object keeps them for as long as the socket value lives.
+    """
+
+    core: Pack
+    patchers: Mapping[str, ModelPatcher]
+    """by the name of the pack's module that each of them moves"""
+
+    def load(self, *stages: str, memory_required: int = 0) -> torch.device:
+        """Bring modules of the pack, by name, to the device they compute on, and return it.
+
+        Args:
+            memory_required: bytes that the computation needs beside the weights.
+        """
+        patchers = [self.patchers[stage] for stage in stages]
+        # Plain torch modules cannot run with a part of their weights left behind.
+        model_management.load_models_gpu(patchers, memory_required=memory_required, force_full_load=True)
+        device = patchers[0].load_device
+        for patcher in patchers:
+            patcher.model.to(device)  # --novram leaves them behind in spite of force_full_load
+        return device
+
+
+def host_pack(pack: Pack) -> HostedPack:
+    """Put the modules of a pack under the host's model manager."""
+    modules = pack.modules
+    load_device, offload_device = model_management.get_torch_device(), model_management.unet_offload_device()
+    owners = {name: _owner(module, modules) for name, module in modules.items()}
+    patchers = {name: ModelPatcher(modules[name], load_device, offload_device) for name in set(owners.values())}
+    return HostedPack(pack, {name: patchers[owner] for name, owner in owners.items()})
+
+
+def to_device(value: T, device: torch.device) -> T:
+    """A tensor, a value of the flow, or None, on ``device``."""
+    if value is None:
+        return value
+    return value.to(device) if isinstance(value, Tensor) else move_to(value, device)
+
+
+def to_host(value: T) -> T:
+    """A tensor or a value of the flow where the host wants what travels between nodes."""
+    return to_device(value, model_management.intermediate_device())
+
+
+def progress() -> Progress:
+    """A progress bar on the node that runs; each step is also a point where the user's Cancel takes effect."""
+    bar = ProgressBar(1)
+
+    def report(done: int, total: int) -> None:
+        model_management.throw_exception_if_processing_interrupted()
+        bar.update_absolute(done, total)
+
+    return report
+
+
+def in_batches(run: Callable[[int], T], batch_size: int) -> T:
+    """``run(batch_size)``; when the device's memory does not suffice, again with half the batch, down to one."""
+    while True:
+        try:
+            return run(batch_size)
+        except model_management.OOM_EXCEPTION:
+            if batch_size == 1:
+                raise
+        # Here, and not in the handler, the tensors of the failed attempt are gone.
+        batch_size //= 2
+        LOG.warning("Not enough memory on the device; going on with a batch of %d.", batch_size)
+        model_management.soft_empty_cache()
+
+
+def render_memory(face: SourceFace, batch_size: int) -> int:
+    """Bytes that the renderer needs for a batch of frames beside its weights."""
+    return batch_size * face.cropped.nbytes * _RENDER_COPIES
+
+
+def check_choice(name: str, value: Any, choices: Sequence[str]) -> bool | str:
+    """What ``validate_inputs`` returns for a COMBO, which ComfyUI 0.3.75 does not check; None means a linked input."""
+    if value is None or value in choices:
+        return True
+    return f"{name} must be one of {', '.join(choices)}; got '{value}'."
+
+
+def _owner(module: nn.Module, modules: Mapping[str, nn.Module]) -> str:
+    """Name of the module of the pack that contains ``module``, so that no weight is moved by two patchers."""
+    holders = [name for name, holder in modules.items() if any(part is module for part in holder.modules())]
+    return max(holders, key=lambda name: sum(1 for _ in modules[name].modules()))

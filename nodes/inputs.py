@@ -1,0 +1,116 @@
+"""Inputs that several nodes share, so that each has one range and one wording."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..sadtalker_core.face3d.extract import FRAMINGS, MAX_SIZE, MIN_SIZE
+from ..sadtalker_core.flow import MODEL_FPS
+from . import sockets
+from .convert import IMAGE_POLICY
+
+LARGEST_SEED = 0xFFFFFFFFFFFFFFFF
+LAST_STYLE = 45
+"""The official pack has 46 head-motion styles; a pack with fewer says so when it runs."""
+
+
+def pack() -> io.Input:
+    return sockets.Pack.Input("pack", tooltip="The networks, from Load Models.")
+
+
+def mel() -> io.Input:
+    return sockets.Mel.Input("mel", tooltip="The speech, from Audio to Mel. Its length decides the number of frames.")
+
+
+def face() -> io.Input:
+    return sockets.Face.Input("face", tooltip="The portrait, from Extract 3DMM.")
+
+
+def image() -> io.Input:
+    return io.Image.Input("image", tooltip=f"The portrait. {IMAGE_POLICY}")
+
+
+def audio() -> io.Input:
+    return io.Audio.Input(
+        "audio", tooltip="The speech, any sample rate, mono or stereo; one recording, not a batch of them."
+    )
+
+
+def fps() -> io.Input:
+    return io.Float.Input(
+        "fps",
+        default=float(MODEL_FPS),
+        min=1.0,
+        max=120.0,
+        step=0.01,
+        tooltip=f"Frames a second of the video. The networks learned at {MODEL_FPS}, where motion looks most natural.",
+    )
+
+
+def framing() -> io.Input:
+    return io.Combo.Input(
+        "framing",
+        options=list(FRAMINGS),
+        default=FRAMINGS[0],
+        tooltip="crop: head and shoulders, cut out around the face. full: the whole picture.",
+    )
+
+
+def size() -> io.Input:
+    return io.Int.Input(
+        "size",
+        default=512,
+        min=MIN_SIZE,
+        max=MAX_SIZE,
+        step=2,
+        tooltip="Longer side of the video in pixels. With 'full' the picture is made smaller, never larger.",
+    )
+
+
+def face_index() -> io.Input:
+    return io.Int.Input(
+        "face_index", default=0, min=0, max=99, tooltip="Which face, if there are several: 0 is the largest."
+    )
+
+
+def expression_scale() -> io.Input:
+    return io.Float.Input(
+        "expression_scale",
+        default=1.0,
+        min=0.0,
+        max=3.0,
+        step=0.05,
+        tooltip="Strength of the facial motion: 0 keeps the portrait's expression, 1 is natural, more exaggerates.",
+    )
+
+
+def style() -> io.Input:
+    return io.Int.Input(
+        "style",
+        default=0,
+        min=0,
+        max=LAST_STYLE,
+        tooltip="Manner of the head motion. The official networks know styles 0 to 45; others may know fewer.",
+    )
+
+
+def pose_scale() -> io.Input:
+    return io.Float.Input(
+        "pose_scale",
+        default=1.0,
+        min=0.0,
+        max=3.0,
+        step=0.05,
+        tooltip="Strength of the head motion: 0 keeps the head still, 1 is natural, more exaggerates.",
+    )
+
+
+def seed(what: str) -> io.Input:
+    return io.Int.Input(
+        "seed",
+        default=0,
+        min=0,
+        max=LARGEST_SEED,
+        control_after_generate=True,
+        tooltip=f"Chooses {what}. The same seed gives the same result.",
+    )

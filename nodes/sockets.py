@@ -1,0 +1,18 @@
+"""Socket types of the pack. What travels through each is a frozen dataclass; the names are global, hence the prefix."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+Pack = io.Custom("SADTALKER_PACK")
+"""``host.HostedPack``: the networks of one release, held by the host's model manager"""
+Mel = io.Custom("SADTALKER_MEL")
+"""``flow.MelWindows``"""
+Face = io.Custom("SADTALKER_FACE")
+"""``flow.SourceFace``"""
+Coeffs = io.Custom("SADTALKER_COEFFS")
+"""``flow.Coefficients``"""
+Blink = io.Custom("SADTALKER_BLINK")
+"""``flow.BlinkCurve``"""
+Keypoints = io.Custom("SADTALKER_KEYPOINTS")
+"""``flow.Keypoints``"""

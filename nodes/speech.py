@@ -1,0 +1,166 @@
+"""Audio to Mel, ExpNet, PoseVAE, Blink."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from comfy_api.latest import io
+
+from ..sadtalker_core.audio.windows import mel_windows
+from ..sadtalker_core.checks import check_basis
+from ..sadtalker_core.coefficients import scale_expression, scale_pose
+from ..sadtalker_core.expnet.blink import random_blink
+from ..sadtalker_core.expnet.predict import predict_expression
+from ..sadtalker_core.flow import BlinkCurve, MelWindows, SourceFace
+from ..sadtalker_core.posevae.predict import predict_pose
+from . import inputs, sockets
+from .convert import waveform_from_audio
+from .host import HostedPack, progress, to_device, to_host
+
+
+class AudioToMel(io.ComfyNode):
+    """AUDIO -> MEL."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SadTalkerAudioToMel",
+            display_name="Audio to Mel",
+            category="SadTalker/speech",
+            description="Cuts the speech into one short spectrogram for each video frame, which is what ExpNet and "
+            "PoseVAE listen to.",
+            inputs=[inputs.audio(), inputs.fps()],
+            outputs=[
+                sockets.Mel.Output(display_name="mel", tooltip="One spectrogram window for each frame of the video.")
+            ],
+        )
+
+    @classmethod
+    def execute(cls, audio: Mapping[str, Any], fps: float) -> io.NodeOutput:
+        return io.NodeOutput(to_host(mel_windows(waveform_from_audio(audio), fps)))
+
+
+class ExpNetNode(io.ComfyNode):
+    """PACK, MEL, FACE, BLINK -> COEFFS (expression)."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SadTalkerExpNet",
+            display_name="ExpNet",
+            category="SadTalker/speech",
+            description="Predicts from the speech how the face moves: lips, jaw, cheeks, and the blinks it is given.",
+            inputs=[
+                inputs.pack(),
+                inputs.mel(),
+                inputs.face(),
+                inputs.expression_scale(),
+                sockets.Blink.Input(
+                    "blink", optional=True, tooltip="When the eyes close, from Blink. Without it they stay open."
+                ),
+            ],
+            outputs=[
+                sockets.Coeffs.Output(display_name="expression", tooltip="Expression coefficients, one row a frame.")
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        pack: HostedPack,
+        mel: MelWindows,
+        face: SourceFace,
+        expression_scale: float,
+        blink: BlinkCurve | None = None,
+    ) -> io.NodeOutput:
+        check_basis("ExpNet", pack.core.basis, face.basis)
+        device = pack.load("expnet")
+        own = to_device(face.coefficients, device)
+        assert own.expression is not None
+        track = predict_expression(
+            pack.core.expnet,
+            to_device(mel, device),
+            own.expression[0],
+            to_device(blink, device),
+            basis=pack.core.basis,
+            on_progress=progress(),
+        )
+        return io.NodeOutput(to_host(scale_expression(track, expression_scale, own)))
+
+
+class PoseVAENode(io.ComfyNode):
+    """PACK, MEL, FACE -> COEFFS (pose)."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SadTalkerPoseVAE",
+            display_name="PoseVAE",
+            category="SadTalker/speech",
+            description="Draws a head motion that fits the speech, in one of several styles.",
+            inputs=[
+                inputs.pack(),
+                inputs.mel(),
+                inputs.face(),
+                inputs.style(),
+                inputs.seed("one of many head motions that fit the speech"),
+                inputs.pose_scale(),
+            ],
+            outputs=[
+                sockets.Coeffs.Output(display_name="pose", tooltip="Turn and position of the head, one row a frame.")
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls, pack: HostedPack, mel: MelWindows, face: SourceFace, style: int, seed: int, pose_scale: float
+    ) -> io.NodeOutput:
+        check_basis("PoseVAE", pack.core.basis, face.basis)
+        device = pack.load("posevae")
+        own = to_device(face.coefficients, device)
+        assert own.pose is not None
+        track = predict_pose(
+            pack.core.posevae,
+            to_device(mel, device),
+            own.pose[0],
+            style,
+            torch.Generator().manual_seed(seed),
+            basis=pack.core.basis,
+            on_progress=progress(),
+        )
+        return io.NodeOutput(to_host(scale_pose(track, pose_scale, own)))
+
+
+class Blink(io.ComfyNode):
+    """MEL -> BLINK."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SadTalkerBlink",
+            display_name="Blink",
+            category="SadTalker/speech",
+            description="Draws when the eyes blink, at the irregular intervals of a person who speaks.",
+            inputs=[
+                inputs.mel(),
+                io.Float.Input(
+                    "rate",
+                    default=17.0,
+                    min=0.0,
+                    max=60.0,
+                    step=0.5,
+                    tooltip="Blinks a minute, on average: 17 for a person at ease, 0 for none.",
+                ),
+                inputs.seed("when the eyes blink"),
+            ],
+            outputs=[
+                sockets.Blink.Output(display_name="blinks", tooltip="How far the eyes are closed, one number a frame.")
+            ],
+        )
+
+    @classmethod
+    def execute(cls, mel: MelWindows, rate: float, seed: int) -> io.NodeOutput:
+        blink = random_blink(len(mel), mel.fps, torch.Generator().manual_seed(seed), rate=rate)
+        return io.NodeOutput(to_host(blink))

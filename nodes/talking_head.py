@@ -1,0 +1,73 @@
+"""Talking Head: the whole chain in one node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..sadtalker_core.face3d.extract import FRAMINGS
+from ..sadtalker_core.pipeline import TalkingHeadOptions, talking_head
+from . import inputs, sockets
+from .convert import picture_from_image, video_from_frames, waveform_from_audio
+from .host import HostedPack, check_choice, progress, to_device
+from .load import hosted_open_pack, open_pack_fingerprint
+
+
+class TalkingHeadNode(io.ComfyNode):
+    """IMAGE, AUDIO -> VIDEO. Its options are the fields of ``TalkingHeadOptions``."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SadTalkerTalkingHead",
+            display_name="Talking Head",
+            category="SadTalker",
+            description="Makes a portrait speak a recording. The same as the graph of single stages, in one node.",
+            inputs=[
+                inputs.image(),
+                inputs.audio(),
+                inputs.framing(),
+                inputs.size(),
+                inputs.fps(),
+                inputs.style(),
+                inputs.seed("the head motion and the blinks"),
+                inputs.expression_scale(),
+                inputs.pose_scale(),
+                io.Boolean.Input("blink", default=True, tooltip="Whether the eyes blink now and then."),
+                io.Boolean.Input("still", default=False, tooltip="Whether the head keeps the portrait's own pose."),
+                inputs.face_index(),
+                sockets.Pack.Input(
+                    "pack", optional=True, tooltip="Other networks, from Load Models. Without it: the built-in ones."
+                ),
+            ],
+            outputs=[
+                io.Video.Output(display_name="video", tooltip="The speaking portrait with its sound, for Save Video.")
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, framing: str | None = None) -> bool | str:
+        return check_choice("framing", framing, FRAMINGS)
+
+    @classmethod
+    def fingerprint_inputs(cls, **values: Any) -> str:
+        return open_pack_fingerprint()
+
+    @classmethod
+    def execute(
+        cls, image: Tensor, audio: Mapping[str, Any], pack: HostedPack | None = None, **options: Any
+    ) -> io.NodeOutput:
+        picture, waveform = picture_from_image(image), waveform_from_audio(audio)
+        pack = pack or hosted_open_pack()
+        device = pack.load(*pack.patchers, memory_required=4 * picture.nbytes)
+        head = talking_head(
+            pack.core,
+            picture.to(device),
+            to_device(waveform, device),
+            TalkingHeadOptions(**options),
+            on_progress=progress(),
+        )
+        return io.NodeOutput(video_from_frames(head.frames, head.fps, audio))

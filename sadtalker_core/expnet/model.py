@@ -1,0 +1,23 @@
+"""ExpNet: one mel window, a reference expression and a blink ratio -> 64 expression coefficients (paper, section 3.2)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ..audio.encoder import AUDIO_FEATURES, audio_encoder
+from ..flow import EXPRESSION_SIZE
+
+
+class ExpNet(nn.Module):
+    """Works frame by frame; the names of its tensors are those of the official files below ``audio2exp.``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.audio_encoder = audio_encoder()
+        self.mapping1 = nn.Linear(AUDIO_FEATURES + EXPRESSION_SIZE + 1, EXPRESSION_SIZE)
+
+    def forward(self, mel: Tensor, reference: Tensor, ratio: Tensor) -> Tensor:
+        """Expression (B, 64) from mel (B, 1, 80, 16), reference expression (B, 64) and blink ratio (B, 1) in [0, 1]."""
+        audio = self.audio_encoder(mel).flatten(1)  # (B, 512)
+        return self.mapping1(torch.cat((audio, reference, ratio), 1))

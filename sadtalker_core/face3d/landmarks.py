@@ -1,0 +1,298 @@
+"""A picture -> faces -> 478 points each."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..checks import check_shape
+from ..weights.read import load_strictly, read_safetensors
+from .landmark_networks import (
+    ANCHOR_GRIDS,
+    DETECTOR_SIZE,
+    FACE_KEYPOINTS,
+    MESH_SIZE,
+    FaceDetectorNetwork,
+    FaceMeshNetwork,
+)
+from .regions import OUTER_EYE_CORNERS
+
+MIN_SCORE = 0.5
+"""Detections below are dropped; landmarks with a presence below are no face."""
+_OVERLAP = 0.3
+"""Detections that share more (intersection over union) are the same face."""
+_MARGIN = 1.5
+"""Side of the mesh network's square as a multiple of the face's box; what the network was trained on."""
+_TILE_SHARES = (1 / 2, 1 / 4)
+"""Sides of the tiles of the search for small faces, as shares of the longer side of the picture."""
+_MIN_TILE = 96
+"""Tiles smaller than this many pixels hold too few of them to show a face the coarser searches missed."""
+_MAX_CANDIDATES = 16
+_BATCH = 8
+"""Pictures that go through a network at once; more fall out of a processor's cache and are slower."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceDetection:
+    """A face and roughly where it is."""
+
+    box: Tensor
+    """(4,) left, top, right, bottom in picture pixels; may reach outside the picture"""
+    keypoints: Tensor
+    """(6, 2) picture pixels: eye, eye (the picture's left one first), nose tip, mouth, ear, ear"""
+    score: float
+    """from 0.5 to 1"""
+
+    @property
+    def area(self) -> float:
+        """Pixels that the box covers."""
+        width, height = (self.box[2:] - self.box[:2]).tolist()
+        return width * height
+
+
+@dataclass(frozen=True, slots=True)
+class FaceLandmarks:
+    """The points of one face."""
+
+    points: Tensor
+    """(478, 3) picture pixels; z in the same unit, negative towards the camera"""
+    presence: float
+    """how sure the network is, from 0 to 1, that it saw a face; below 0.5 the points mean nothing"""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceRegion:
+    """A square, turned so that the face in it stands upright: what the mesh network sees."""
+
+    x: float
+    y: float
+    """centre, picture pixels"""
+    size: float
+    """side, picture pixels"""
+    angle: float
+    """radians, clockwise in the picture"""
+
+    def to_picture(self, points: Tensor) -> Tensor:
+        """Points (..., 3) in pixels of the mesh network's input -> picture pixels."""
+        scale = self.size / MESH_SIZE
+        cos, sin = scale * math.cos(self.angle), scale * math.sin(self.angle)
+        x, y, z = (points - points.new_tensor((MESH_SIZE / 2, MESH_SIZE / 2, 0.0))).unbind(-1)
+        return torch.stack((cos * x - sin * y + self.x, sin * x + cos * y + self.y, scale * z), -1)
+
+    def distance(self, other: FaceRegion) -> float:
+        """How far the other region is from this one: shift, change of size and turn, as a share of the size."""
+        shift = math.hypot(self.x - other.x, self.y - other.y) / self.size
+        turn = abs(math.remainder(self.angle - other.angle, 2 * math.pi))
+        return max(shift, abs(math.log(other.size / self.size)), turn)
+
+
+class FaceLandmarker(nn.Module):
+    """Google's face detector and face mesh. Both methods work on the device of the picture, without gradients."""
+
+    anchors: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.detector = FaceDetectorNetwork()
+        self.mesh = FaceMeshNetwork()
+        self.register_buffer("anchors", _anchors(), persistent=False)
+
+    @torch.no_grad()
+    def detect(self, picture: Tensor) -> tuple[FaceDetection, ...]:
+        """All faces of a picture (3, H, W) in [0, 1], the largest first; empty if there is none.
+
+        The detector sees the whole picture at 128 pixels. If it finds nothing there, it looks for small faces in
+        overlapping tiles, and keeps those that the mesh network confirms.
+        """
+        check_shape("picture", picture, "3 H W")
+        faces = self.detect_each(picture[None])[0]
+        return faces or self._detect_small(picture)
+
+    @torch.no_grad()
+    def detect_each(self, pictures: Tensor) -> list[tuple[FaceDetection, ...]]:
+        """Faces of each picture (B, 3, H, W) that show at 128 pixels already, the largest first."""
+        check_shape("pictures", pictures, "B 3 H W")
+        height, width = pictures.shape[2:]
+        side = max(height, width)
+        left, top = (width - side) / 2, (height - side) / 2
+        boxes, scores = self._run_detector(_fit_square(pictures, DETECTOR_SIZE))
+        boxes = boxes * (side / DETECTOR_SIZE) + boxes.new_tensor((left, top))
+        return [_merge(box, score) for box, score in zip(boxes, scores, strict=True)]
+
+    @torch.no_grad()
+    def landmarks(self, picture: Tensor, detection: FaceDetection) -> FaceLandmarks:
+        """The 478 points of a face in a picture (3, H, W) in [0, 1]; look at ``presence`` before using them.
+
+        Runs twice: the region that follows from the first run's points is steadier than the detector's.
+        """
+        check_shape("picture", picture, "3 H W")
+        points, presence = self.landmarks_each(picture[None], region_of_detection(detection))
+        if presence[0] >= MIN_SCORE:
+            region = regions_of_points(points)[0]
+            again, again_presence = self.landmarks_each(picture[None], region)
+            if again_presence[0] >= MIN_SCORE:
+                points, presence = again, again_presence
+        return FaceLandmarks(points[0], float(presence[0]))
+
+    @torch.no_grad()
+    def landmarks_each(self, pictures: Tensor, region: FaceRegion) -> tuple[Tensor, Tensor]:
+        """Points (B, 478, 3) in picture pixels and presence (B,) of the face in one region of pictures (B, 3, H, W)."""
+        found = [self.mesh(_crop_region(part, region)) for part in pictures.split(_BATCH)]
+        points = torch.cat([output.points for output in found])
+        return region.to_picture(points), torch.cat([output.logits for output in found]).sigmoid()
+
+    def _detect_small(self, picture: Tensor) -> tuple[FaceDetection, ...]:
+        for share in _TILE_SHARES:
+            side = math.ceil(max(picture.shape[1:]) * share)
+            if side < _MIN_TILE:
+                break
+            boxes, scores = self._search_tiles(picture, side)
+            candidates = sorted(_merge(boxes, scores), key=lambda face: -face.score)[:_MAX_CANDIDATES]
+            faces = [face for face in candidates if self.landmarks(picture, face).presence >= MIN_SCORE]
+            if faces:
+                return tuple(sorted(faces, key=lambda face: -face.area))
+        return ()
+
+    def _search_tiles(self, picture: Tensor, side: int) -> tuple[Tensor, Tensor]:
+        """Boxes and scores as from ``_run_detector``, in picture pixels, of all tiles together."""
+        height, width = picture.shape[1:]
+        corners = [(left, top) for top in _tile_starts(height, side) for left in _tile_starts(width, side)]
+        boxes: list[Tensor] = []
+        scores: list[Tensor] = []
+        for start in range(0, len(corners), _BATCH):
+            group = corners[start : start + _BATCH]
+            tiles = [picture[None, :, top : top + side, left : left + side] for left, top in group]
+            found, score = self._run_detector(torch.cat([_fit_square(tile, DETECTOR_SIZE) for tile in tiles]))
+            # A tile narrower than ``side`` lies in the middle of the detector's square.
+            shift = [((t.shape[3] - side) / 2 + x, (t.shape[2] - side) / 2 + y) for t, (x, y) in zip(tiles, group, strict=True)]
+            boxes.append(found * (side / DETECTOR_SIZE) + found.new_tensor(shift)[:, None, None])
+            scores.append(score)
+        return torch.cat(boxes).flatten(0, 1), torch.cat(scores).flatten()
+
+    def _run_detector(self, squares: Tensor) -> tuple[Tensor, Tensor]:
+        """Points (B, 896, 8, 2) and scores (B, 896) of squares (B, 3, 128, 128) in [0, 1].
+
+        The points are the box's corners and the six keypoints, in pixels of the square.
+        """
+        found = self.detector(squares * 2 - 1)
+        values = found.boxes.unflatten(2, (2 + FACE_KEYPOINTS, 2))
+        centre, size, keypoints = values[:, :, :1], values[:, :, 1:2], values[:, :, 2:]
+        points = torch.cat((centre - size / 2, centre + size / 2, keypoints), 2) + self.anchors[:, None]
+        return points, found.logits.sigmoid()
+
+
+def load_landmarker(path: Path) -> FaceLandmarker:
+    """The landmarker from its file, float32, on the CPU, ready to use.
+
+    Raises:
+        WeightsError: the file is missing, damaged, or does not fit.
+    """
+    landmarker = FaceLandmarker()
+    load_strictly(landmarker, read_safetensors(path))
+    landmarker.to(memory_format=torch.channels_last)  # twice as fast on a processor
+    return landmarker.eval().requires_grad_(False)
+
+
+def region_of_detection(detection: FaceDetection) -> FaceRegion:
+    """Where the mesh network should look for the points of a detected face."""
+    left, top, right, bottom = detection.box.tolist()
+    (ax, ay), (bx, by) = detection.keypoints[:2].tolist()
+    side = _MARGIN * max(right - left, bottom - top)
+    return FaceRegion((left + right) / 2, (top + bottom) / 2, side, math.atan2(by - ay, bx - ax))
+
+
+def regions_of_points(points: Tensor) -> list[FaceRegion]:
+    """The regions around faces (B, 478, 3) whose points are known, for the same or the next picture."""
+    plane = points[..., :2]
+    eyes = plane[:, OUTER_EYE_CORNERS[1]] - plane[:, OUTER_EYE_CORNERS[0]]
+    angle = torch.atan2(eyes[:, 1], eyes[:, 0])
+    cos, sin = angle.cos(), angle.sin()
+    turn = torch.stack((cos, -sin, sin, cos), -1).unflatten(-1, (2, 2))  # columns: axes of the upright face
+    upright = plane @ turn
+    low, high = upright.amin(1), upright.amax(1)
+    centre = (((low + high) / 2)[:, None] @ turn.transpose(1, 2))[:, 0]
+    size = _MARGIN * (high - low).amax(1)
+    rows = torch.cat((centre, size[:, None], angle[:, None]), 1).tolist()
+    return [FaceRegion(*row) for row in rows]
+
+
+def _anchors() -> Tensor:
+    """Centres (896, 2) of the detector's anchors, pixels of its input."""
+    grids: list[Tensor] = []
+    for cells, anchors in ANCHOR_GRIDS:
+        centres = (torch.arange(cells) + 0.5) * (DETECTOR_SIZE / cells)
+        y, x = torch.meshgrid(centres, centres, indexing="ij")
+        grids.append(torch.stack((x, y), -1).reshape(-1, 2).repeat_interleave(anchors, 0))
+    return torch.cat(grids)
+
+
+def _merge(points: Tensor, scores: Tensor) -> tuple[FaceDetection, ...]:
+    """Anchors' points (N, 8, 2) and scores (N,) -> faces: overlapping boxes become their weighted mean."""
+    kept = scores >= MIN_SCORE
+    scores, order = scores[kept].sort(descending=True)
+    points = points[kept][order]
+    faces: list[FaceDetection] = []
+    while len(scores):
+        same = _overlap(points[0, :2], points[:, :2]) > _OVERLAP
+        same[0] = True
+        weights = scores[same] / scores[same].sum()
+        mean = (weights[:, None, None] * points[same]).sum(0)
+        faces.append(FaceDetection(mean[:2].flatten(), mean[2:], float(scores[0])))
+        points, scores = points[~same], scores[~same]
+    return tuple(sorted(faces, key=lambda face: -face.area))
+
+
+def _overlap(box: Tensor, boxes: Tensor) -> Tensor:
+    """Intersection over union (N,) of a box (2, 2) and boxes (N, 2, 2), each a pair of corners."""
+    sides = torch.minimum(box[1], boxes[:, 1]) - torch.maximum(box[0], boxes[:, 0])
+    shared = sides.clamp_min(0).prod(1)
+    total = (box[1] - box[0]).prod() + (boxes[:, 1] - boxes[:, 0]).prod(1) - shared
+    return shared / total.clamp_min(1e-6)
+
+
+def _fit_square(pictures: Tensor, size: int) -> Tensor:
+    """Pictures (B, 3, H, W), resized without aliasing to lie in the middle of black squares (B, 3, size, size)."""
+    height, width = pictures.shape[2:]
+    scale = size / max(height, width)
+    h, w = max(1, round(height * scale)), max(1, round(width * scale))
+    resized = F.interpolate(pictures, (h, w), mode="bilinear", antialias=True, align_corners=False)
+    left, top = (size - w) // 2, (size - h) // 2
+    padded = F.pad(resized, (left, size - w - left, top, size - h - top))
+    return padded.contiguous(memory_format=torch.channels_last)
+
+
+def _crop_region(pictures: Tensor, region: FaceRegion) -> Tensor:
+    """The region of pictures (B, 3, H, W) as (B, 3, 256, 256); what lies outside the picture is black."""
+    height, width = pictures.shape[2:]
+    reach = region.size * (abs(math.cos(region.angle)) + abs(math.sin(region.angle))) / 2 + 2
+    left, right = (min(max(int(region.x + side), 0), width) for side in (-reach, reach))
+    top, bottom = (min(max(int(region.y + side), 0), height) for side in (-reach, reach))
+    if left >= right or top >= bottom:
+        return pictures.new_zeros(pictures.shape[0], 3, MESH_SIZE, MESH_SIZE)
+    part = pictures[:, :, top:bottom, left:right]
+    shrink = max(1, int(region.size / MESH_SIZE))
+    if shrink > 1:  # sampling alone would skip pixels
+        part = F.avg_pool2d(part, shrink, ceil_mode=True, count_include_pad=False)
+    scale = region.size / MESH_SIZE / shrink
+    cos, sin = scale * math.cos(region.angle), scale * math.sin(region.angle)
+    steps = torch.arange(MESH_SIZE, device=pictures.device) + 0.5 - MESH_SIZE / 2
+    x = (cos * steps - sin * steps[:, None] + (region.x - left) / shrink) * (2 / part.shape[3]) - 1
+    y = (sin * steps + cos * steps[:, None] + (region.y - top) / shrink) * (2 / part.shape[2]) - 1
+    grid = torch.stack((x, y), -1).to(part.dtype).expand(pictures.shape[0], -1, -1, -1)  # (B, 256, 256, 2)
+    cropped = F.grid_sample(part, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return cropped.contiguous(memory_format=torch.channels_last)
+
+
+def _tile_starts(length: int, side: int) -> list[int]:
+    """First pixels of tiles that cover ``length`` with at least half a tile of overlap, evenly spread."""
+    if length <= side:
+        return [0]
+    count = math.ceil(2 * (length - side) / side) + 1
+    return [round(index * (length - side) / (count - 1)) for index in range(count)]
+
+

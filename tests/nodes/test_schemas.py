@@ -1,0 +1,133 @@
+"""What the host and its users see of each node. One invalid schema would hide every node of the pack."""
+
+from __future__ import annotations
+
+import ast
+import json
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from sadtalker_pack.sadtalker_core.pipeline import TalkingHeadOptions
+from sadtalker_pack.tests.nodes.comfy_host import ROOT, pack_nodes
+
+# Saved graphs name these ids and count on this order. Only ever add: a new node, or at the end of a list.
+SOCKETS = {
+    "SadTalkerTalkingHead": "image IMAGE, audio AUDIO, framing COMBO, size INT, fps FLOAT, style INT, seed INT, "
+    "expression_scale FLOAT, pose_scale FLOAT, blink BOOLEAN, still BOOLEAN, face_index INT, pack? SADTALKER_PACK "
+    "-> video VIDEO",
+    "SadTalkerLoadModels": "model COMBO -> pack SADTALKER_PACK",
+    "SadTalkerExtract3DMM": "pack SADTALKER_PACK, image IMAGE, framing COMBO, size INT, face_index INT "
+    "-> face SADTALKER_FACE, crop IMAGE",
+    "SadTalkerAudioToMel": "audio AUDIO, fps FLOAT -> mel SADTALKER_MEL",
+    "SadTalkerBlink": "mel SADTALKER_MEL, rate FLOAT, seed INT -> blinks SADTALKER_BLINK",
+    "SadTalkerExpNet": "pack SADTALKER_PACK, mel SADTALKER_MEL, face SADTALKER_FACE, expression_scale FLOAT, "
+    "blink? SADTALKER_BLINK -> expression SADTALKER_COEFFS",
+    "SadTalkerPoseVAE": "pack SADTALKER_PACK, mel SADTALKER_MEL, face SADTALKER_FACE, style INT, seed INT, "
+    "pose_scale FLOAT -> pose SADTALKER_COEFFS",
+    "SadTalkerCombineCoefficients": "expression SADTALKER_COEFFS, pose SADTALKER_COEFFS "
+    "-> coefficients SADTALKER_COEFFS",
+    "SadTalkerMappingNet": "pack SADTALKER_PACK, face SADTALKER_FACE, coefficients SADTALKER_COEFFS "
+    "-> keypoints SADTALKER_KEYPOINTS",
+    "SadTalkerFaceRender": "pack SADTALKER_PACK, face SADTALKER_FACE, keypoints SADTALKER_KEYPOINTS, batch_size INT "
+    "-> frames IMAGE, fps FLOAT",
+}
+every_node = pytest.mark.parametrize("node_id", sorted(SOCKETS))
+
+
+def test_the_nodes_are_these():
+    assert sorted(pack_nodes()) == sorted(SOCKETS)
+
+
+@every_node
+def test_schema_is_valid_and_can_be_sent_to_the_browser(node_id):
+    node = pack_nodes()[node_id]
+    node.GET_SCHEMA()  # raises if ids collide
+    json.dumps(node.GET_NODE_INFO_V1())
+
+
+@every_node
+def test_sockets_do_not_change(node_id):
+    schema = pack_nodes()[node_id].GET_SCHEMA()
+    inputs = [f"{i.id}{'?' if i.optional else ''} {i.get_io_type()}" for i in schema.inputs]
+    outputs = [f"{o.display_name} {o.get_io_type()}" for o in schema.outputs]
+    assert f"{', '.join(inputs)} -> {', '.join(outputs)}" == SOCKETS[node_id]
+
+
+@every_node
+def test_everything_is_explained(node_id):
+    schema = pack_nodes()[node_id].GET_SCHEMA()
+    assert schema.description
+    assert schema.display_name
+    assert schema.category.split("/")[0] == "SadTalker"
+    assert [part for part in (*schema.inputs, *schema.outputs) if not part.tooltip] == []
+
+
+@every_node
+def test_optional_inputs_come_last(node_id):
+    """The web page lists them last whatever the schema says, so that the order of saved widget values differs."""
+    optional = [part.optional for part in pack_nodes()[node_id].GET_SCHEMA().inputs]
+    assert optional == sorted(optional)
+
+
+@every_node
+def test_help_page_names_every_socket(node_id):
+    schema = pack_nodes()[node_id].GET_SCHEMA()
+    page = (ROOT / "web" / "docs" / f"{node_id}.md").read_text(encoding="utf-8")
+    names = {part.id for part in schema.inputs} | {part.display_name for part in schema.outputs}
+    assert {name for name in names if f"`{name}`" not in page} == set()
+
+
+@every_node
+def test_seed_offers_control_after_generate(node_id):
+    seeds = [part for part in pack_nodes()[node_id].GET_SCHEMA().inputs if part.id == "seed"]
+    assert all(seed.control_after_generate and seed.max == 2**64 - 1 for seed in seeds)
+
+
+def test_help_pages_belong_to_nodes():
+    pages = {path.stem for path in (ROOT / "web" / "docs").glob("*.md")}
+    assert pages == set(SOCKETS)
+
+
+def test_node_ids_are_literal_strings():
+    """The registry's scanner reads the ids from the source text."""
+    found = []
+    for path in Path(ROOT / "nodes").glob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.keyword) and call.arg == "node_id":
+                found.append(ast.literal_eval(call.value))
+    assert sorted(found) == sorted(SOCKETS)
+
+
+def test_talking_head_offers_every_option_of_the_core():
+    inputs = {part.id: part for part in pack_nodes()["SadTalkerTalkingHead"].GET_SCHEMA().inputs}
+    defaults = {field.name: field.default for field in fields(TalkingHeadOptions)}
+    assert set(inputs) == {*defaults, "image", "audio", "pack"}
+    assert {name: inputs[name].default for name in defaults} == defaults
+
+
+@pytest.mark.parametrize(
+    ("node_id", "name"),
+    [("SadTalkerLoadModels", "model"), ("SadTalkerExtract3DMM", "framing"), ("SadTalkerTalkingHead", "framing")],
+)
+class TestChoices:
+    def test_each_offered_value_passes(self, node_id, name):
+        node = pack_nodes()[node_id]
+        options = next(part.options for part in node.GET_SCHEMA().inputs if part.id == name)
+        assert [node.validate_inputs(**{name: option}) for option in options] == [True] * len(options)
+
+    def test_another_value_is_named_with_the_choices(self, node_id, name):
+        message = pack_nodes()[node_id].validate_inputs(**{name: "nonsense"})
+        assert message.startswith(f"{name} must be one of ")
+        assert "nonsense" in message
+
+    def test_a_linked_input_passes(self, node_id, name):
+        assert pack_nodes()[node_id].validate_inputs(**{name: None}) is True
+
+
+def test_every_combo_is_validated():
+    """ComfyUI 0.3.75 does not compare a COMBO's value with its options."""
+    for node_id, node in pack_nodes().items():
+        for part in node.GET_SCHEMA().inputs:
+            if part.get_io_type() == "COMBO":
+                assert part.id in node.validate_inputs.__code__.co_varnames, node_id
