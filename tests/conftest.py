@@ -6,8 +6,11 @@ import importlib.util
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import torch
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -29,3 +32,22 @@ if "sadtalker_pack" not in sys.modules:
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     torch.manual_seed(0)
+
+
+DEMO = ROOT / "sadtalker_core" / "assets" / "demo"
+
+
+@pytest.fixture(scope="session")
+def demo_picture() -> torch.Tensor:
+    """The demo portrait, (3, H, W) in [0, 1]."""
+    picture = np.asarray(Image.open(DEMO / "portrait.jpg").convert("RGB"))
+    return torch.from_numpy(picture.copy()).permute(2, 0, 1).float() / 255
+
+
+@pytest.fixture(scope="session")
+def demo_speech():
+    """The demo speech as a ``Waveform``."""
+    from sadtalker_pack.sadtalker_core.audio.waveform import mono_waveform
+
+    samples, rate = soundfile.read(DEMO / "speech.wav", dtype="float32", always_2d=True)
+    return mono_waveform(torch.from_numpy(samples.T.copy()), rate)

@@ -108,7 +108,7 @@ def _make_expnet(plan: OpenPackTraining) -> dict[str, float]:
 def _make_posevae(plan: OpenPackTraining) -> dict[str, float]:
     model = load_morphable_model(plan.out / "morphable.safetensors")
     clips = _fitted(plan, model, "grid_s1")[::4] + _fitted(plan, model, "motion")
-    windows, styles = motion_windows(clips)
+    windows, styles = motion_windows(clips, plan.posevae.min_windows)
     LOG.info("styles: %s", ", ".join(f"{number} {name}" for number, name in enumerate(styles)))
     network, losses = train_posevae(windows, len(styles), load_expnet(plan.out / "expnet.safetensors"), plan.posevae)
     write_safetensors(plan.out / "posevae.safetensors", network.state_dict(), asdict(network.config))

@@ -26,8 +26,6 @@ MAX_STEP = (0.08, 0.08, 0.08, 0.06, 0.06, 0.15)
 """Windows with a larger step from frame to frame are dropped: a cut, a moving camera, or a lost face."""
 SMOOTHING_WINDOW = 13
 """Frames of the Savitzky-Golay filter, order 2."""
-MIN_WINDOWS = 24
-"""A clip with fewer usable windows makes no style of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +37,8 @@ class PoseVAETraining:
     learning_rate: float = 1e-3
     kl_weight: float = 2e-3
     velocity_weight: float = 4.0
+    min_windows: int = 24
+    """a clip with fewer usable windows makes no style of its own"""
     audio_candidates: int = 12
     """speech windows tried for each window of silent motion; the one whose loudness moves most like the head is used"""
     seed: int = 0
@@ -75,7 +75,7 @@ class PoseBatch:
     audio: Tensor
 
 
-def motion_windows(clips: list[FittedClip]) -> tuple[list[MotionWindow], list[str]]:
+def motion_windows(clips: list[FittedClip], min_windows: int) -> tuple[list[MotionWindow], list[str]]:
     """Cut clips into windows; returns them and the name of each style (a talker of the corpus, or a motion clip)."""
     limit, step_limit = torch.tensor(MAX_MOTION), torch.tensor(MAX_STEP)
     by_style: dict[str, list[MotionWindow]] = {}
@@ -96,7 +96,7 @@ def motion_windows(clips: list[FittedClip]) -> tuple[list[MotionWindow], list[st
                 by_style.setdefault(name, []).append(MotionWindow(0, motion, rest, mel))
     windows: list[MotionWindow] = []
     for name, found in sorted(by_style.items()):
-        if len(found) >= MIN_WINDOWS:
+        if len(found) >= min_windows:
             windows += [MotionWindow(len(styles), w.motion, w.rest, w.mel) for w in found]
             styles.append(name)
     return windows, styles

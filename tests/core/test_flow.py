@@ -2,7 +2,15 @@ import pytest
 import torch
 from sadtalker_pack.sadtalker_core.checks import check_shape
 from sadtalker_pack.sadtalker_core.errors import SadTalkerError, ShapeError
-from sadtalker_pack.sadtalker_core.flow import BlinkCurve, Coefficients, Crop, Keypoints, MelWindows, SourceFace, move_to
+from sadtalker_pack.sadtalker_core.flow import (
+    BlinkCurve,
+    Coefficients,
+    Crop,
+    Keypoints,
+    MelWindows,
+    SourceFace,
+    move_to,
+)
 
 
 def test_check_shape_returns_the_sizes_of_its_letters():

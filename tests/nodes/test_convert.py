@@ -111,9 +111,9 @@ class TestWaveformFromAudio:
             (None, "no sound track"),
             (audio_of(tone().expand(2, -1, -1)), "got a batch of 2"),
             (audio_of(tone()[0]), "shape"),
-            (audio_of(torch.zeros(1, 1, 0)), ""),
-            (audio_of(tone() / 0), ""),
-            (audio_of(tone(), 0), ""),
+            (audio_of(torch.zeros(1, 1, 0)), None),
+            (audio_of(tone() / 0), None),
+            (audio_of(tone(), 0), None),
         ],
     )
     def test_exception(self, audio, message):

@@ -1,0 +1,99 @@
+"""The real training, whole, on clips made here from the demo portrait and speech; two steps a network."""
+
+import math
+
+import av
+import numpy as np
+import pytest
+import torch
+from sadtalker_pack.sadtalker_core.expnet.predict import predict_expression
+from sadtalker_pack.sadtalker_core.flow import MelWindows
+from sadtalker_pack.sadtalker_core.training.expnet import ExpNetTraining
+from sadtalker_pack.sadtalker_core.training.open_pack import OpenPackTraining, build_open_pack
+from sadtalker_pack.sadtalker_core.training.posevae import PoseVAETraining
+from sadtalker_pack.sadtalker_core.training.tracks import CORPORA, read_tracks
+from sadtalker_pack.sadtalker_core.weights.open_pack import load_expnet, load_morphable_model, load_posevae
+
+FRAMES = 40
+
+
+def write_clip(path, picture, speech):
+    """A nodding, swaying portrait with the demo speech, 25 frames a second."""
+    pixels = (picture * 255).byte().permute(1, 2, 0).numpy()
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", 25)
+        video.width, video.height, video.pix_fmt = 256, 256, "yuv420p"
+        sound = container.add_stream("aac", 16000, layout="mono") if speech else None
+        for number in range(FRAMES):
+            shift = round(12 * math.sin(number / 6))
+            view = np.ascontiguousarray(pixels[20 + shift : 404 + shift, 64 + shift : 448 + shift])
+            frame = av.VideoFrame.from_ndarray(view, format="rgb24").reformat(256, 256)
+            container.mux(video.encode(frame))
+        container.mux(video.encode())
+        if sound is not None:
+            samples = speech.samples[: FRAMES * 640].numpy()[None]
+            sound_frame = av.AudioFrame.from_ndarray(samples.astype(np.float32), format="fltp", layout="mono")
+            sound_frame.sample_rate = 16000
+            container.mux(sound.encode(sound_frame))
+            container.mux(sound.encode())
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory, demo_picture, demo_speech):
+    folder = tmp_path_factory.mktemp("training")
+    for corpus, clips in (("grid_s1", 3), ("grid_multi", 1), ("motion", 2)):
+        clip_folder = folder / CORPORA[corpus]
+        clip_folder.mkdir(parents=True)
+        for number in range(clips):
+            speech = None if corpus == "motion" else demo_speech
+            write_clip(clip_folder / f"clip{number}.mp4", demo_picture, speech)
+    return OpenPackTraining(
+        data=folder,
+        cache=folder / "runs",
+        out=folder / "pack",
+        expnet=ExpNetTraining(steps=2, batch_size=16),
+        posevae=PoseVAETraining(steps=2, batch_size=4, min_windows=1),
+    )
+
+
+@pytest.fixture(scope="module")
+def figures(plan):
+    return build_open_pack(plan, ("tracks", "morphable", "expnet", "posevae", "measure"))
+
+
+@pytest.mark.slow
+def test_every_stage_leaves_its_file_and_figures(plan, figures):
+    assert {file.name for file in plan.out.iterdir()} == {
+        "morphable.safetensors",
+        "expnet.safetensors",
+        "posevae.safetensors",
+    }
+    assert "opening correlation, other speakers" in figures
+    assert all(math.isfinite(value) for name, value in figures.items() if name.startswith(("expnet", "posevae")))
+
+
+@pytest.mark.slow
+def test_the_files_load_and_run(plan, figures):
+    model = load_morphable_model(plan.out / "morphable.safetensors")
+    basis = torch.cat((model.identity_basis, model.expression_basis)).flatten(1)
+    assert torch.allclose(basis @ basis.T, torch.eye(144), atol=5e-3)
+    expnet = load_expnet(plan.out / "expnet.safetensors").eval()
+    track = predict_expression(expnet, MelWindows(torch.zeros(3, 1, 80, 16), 25), torch.zeros(64), None, basis="open1")
+    assert track.expression.shape == (3, 64)
+    assert load_posevae(plan.out / "posevae.safetensors").config.styles == figures["styles"]
+
+
+@pytest.mark.slow
+def test_tracks_follow_the_face_and_silent_corpora_lend_no_voice(plan, figures):
+    (clip, *_) = read_tracks(plan.data, plan.cache, "motion")
+    nose = clip.points[:, 1]
+    assert nose.shape == (FRAMES, 3)
+    assert nose[:, 0].max() - nose[:, 0].min() == pytest.approx(24 * 256 / 384, abs=3)
+    assert clip.waveform is None
+
+
+@pytest.mark.slow
+def test_a_second_run_tracks_nothing_again(plan, figures):
+    before = {file: file.stat().st_mtime_ns for file in plan.cache.rglob("*.safetensors")}
+    build_open_pack(plan, ("tracks",))
+    assert {file: file.stat().st_mtime_ns for file in plan.cache.rglob("*.safetensors")} == before
