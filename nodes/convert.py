@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from math import gcd
 from typing import Any
 
 import torch
-import torchaudio
 from comfy_api.latest import InputImpl, Types
+from scipy.signal import resample_poly
 from torch import Tensor
 
 from ..sadtalker_core.audio.waveform import mono_waveform
@@ -19,6 +20,7 @@ IMAGE_POLICY = "One picture, colour or grey; transparent parts are laid over whi
 """What every node that takes a portrait says in its tooltip."""
 _WHITE_SHARE = 0.98
 _AAC_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000)
+_RESAMPLED_RATE = 48_000
 
 
 def picture_from_image(image: Tensor) -> Tensor:
@@ -110,5 +112,7 @@ def _encodable(audio: Mapping[str, Any]) -> dict[str, Any]:
     if samples.shape[1] > 2:
         samples = samples.mean(1, keepdim=True)
     if rate not in _AAC_RATES:
-        samples, rate = torchaudio.functional.resample(samples, rate, 48_000), 48_000
+        shared = gcd(rate, _RESAMPLED_RATE)
+        resampled = resample_poly(samples.numpy(), _RESAMPLED_RATE // shared, rate // shared, axis=2)
+        samples, rate = torch.from_numpy(resampled), _RESAMPLED_RATE
     return {"waveform": samples, "sample_rate": rate}

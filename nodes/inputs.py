@@ -6,12 +6,11 @@ from comfy_api.latest import io
 
 from ..sadtalker_core.face3d.extract import FRAMINGS, MAX_SIZE, MIN_SIZE
 from ..sadtalker_core.flow import MODEL_FPS
+from ..sadtalker_core.posevae.model import PoseVAEConfig
 from . import sockets
 from .convert import IMAGE_POLICY
 
 LARGEST_SEED = 0xFFFFFFFFFFFFFFFF
-LAST_STYLE = 45
-"""The official pack has 46 head-motion styles; a pack with fewer says so when it runs."""
 
 
 def pack() -> io.Input:
@@ -85,12 +84,13 @@ def expression_scale() -> io.Input:
 
 
 def style() -> io.Input:
+    last = PoseVAEConfig().styles - 1
     return io.Int.Input(
         "style",
         default=0,
         min=0,
-        max=LAST_STYLE,
-        tooltip="Manner of the head motion. The official networks know styles 0 to 45; others may know fewer.",
+        max=last,
+        tooltip=f"Manner of the head motion. The official networks know styles 0 to {last}; others may know fewer.",
     )
 
 

@@ -11,7 +11,7 @@ from comfy_api.latest import io
 from ..sadtalker_core.audio.windows import mel_windows
 from ..sadtalker_core.checks import check_basis
 from ..sadtalker_core.coefficients import scale_expression, scale_pose
-from ..sadtalker_core.expnet.blink import random_blink
+from ..sadtalker_core.expnet.blink import BLINKS_PER_MINUTE, MAX_BLINKS_PER_MINUTE, random_blink
 from ..sadtalker_core.expnet.predict import predict_expression
 from ..sadtalker_core.flow import BlinkCurve, MelWindows, SourceFace
 from ..sadtalker_core.posevae.predict import predict_pose
@@ -147,11 +147,11 @@ class Blink(io.ComfyNode):
                 inputs.mel(),
                 io.Float.Input(
                     "rate",
-                    default=17.0,
+                    default=BLINKS_PER_MINUTE,
                     min=0.0,
-                    max=60.0,
+                    max=MAX_BLINKS_PER_MINUTE,
                     step=0.5,
-                    tooltip="Blinks a minute, on average: 17 for a person at ease, 0 for none.",
+                    tooltip=f"Blinks a minute, on average: {BLINKS_PER_MINUTE:g} for a person at ease, 0 for none.",
                 ),
                 inputs.seed("when the eyes blink"),
             ],

@@ -11,7 +11,14 @@ class ConvBlock(nn.Module):
     """Convolution, batch norm, optional residual, ReLU."""
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int, stride: int | tuple[int, int], padding: int, *, residual: bool = False
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int | tuple[int, int],
+        padding: int,
+        *,
+        residual: bool = False,
     ) -> None:
         super().__init__()
         self.conv_block = nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, padding), nn.BatchNorm2d(outputs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from math import log
 
 import torch
 from torch import Tensor
@@ -29,7 +30,7 @@ LIMIT = 4.0
 _LINEAR_HZ_PER_MEL = 200 / 3
 _BREAK_HZ = 1000.0
 _BREAK_MEL = _BREAK_HZ / _LINEAR_HZ_PER_MEL
-_LOG_STEP = torch.tensor(6.4, dtype=torch.float64).log().item() / 27
+_LOG_STEP = log(6.4) / 27
 _CHUNK = 4096
 
 
@@ -54,8 +55,8 @@ def log_mel(samples: Tensor) -> Tensor:
 @cache
 def mel_filters() -> Tensor:
     """Triangles of unit area in Hz, evenly spaced on Slaney's mel scale: (401, 80) float64, the same as librosa's."""
-    ends = _mel_from_hz(torch.tensor([LOWEST_HZ, HIGHEST_HZ], dtype=torch.float64))
-    corners = _hz_from_mel(torch.linspace(*ends.tolist(), BANDS + 2, dtype=torch.float64))
+    mels = torch.linspace(_mel_from_hz(LOWEST_HZ), _mel_from_hz(HIGHEST_HZ), BANDS + 2, dtype=torch.float64)
+    corners = _hz_from_mel(mels)
     frequency = torch.linspace(0, SAMPLE_RATE / 2, FFT_SIZE // 2 + 1, dtype=torch.float64)[:, None]
     low, middle, high = corners[:-2], corners[1:-1], corners[2:]
     rising = (frequency - low) / (middle - low)
@@ -63,11 +64,9 @@ def mel_filters() -> Tensor:
     return torch.minimum(rising, falling).clamp(min=0) * (2 / (high - low))
 
 
-def _mel_from_hz(hz: Tensor) -> Tensor:
-    return torch.where(hz < _BREAK_HZ, hz / _LINEAR_HZ_PER_MEL, _BREAK_MEL + (hz / _BREAK_HZ).log() / _LOG_STEP)
+def _mel_from_hz(hz: float) -> float:
+    return hz / _LINEAR_HZ_PER_MEL if hz < _BREAK_HZ else _BREAK_MEL + log(hz / _BREAK_HZ) / _LOG_STEP
 
 
 def _hz_from_mel(mel: Tensor) -> Tensor:
-    return torch.where(
-        mel < _BREAK_MEL, mel * _LINEAR_HZ_PER_MEL, _BREAK_HZ * ((mel - _BREAK_MEL) * _LOG_STEP).exp()
-    )
+    return torch.where(mel < _BREAK_MEL, mel * _LINEAR_HZ_PER_MEL, _BREAK_HZ * ((mel - _BREAK_MEL) * _LOG_STEP).exp())

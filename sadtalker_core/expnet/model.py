@@ -1,4 +1,4 @@
-"""ExpNet: one mel window, a reference expression and a blink ratio -> 64 expression coefficients (paper, section 3.2)."""
+"""ExpNet: one mel window, a reference expression, a blink ratio -> 64 expression coefficients (paper, section 3.2)."""
 
 from __future__ import annotations
 

@@ -26,9 +26,9 @@ MAX_TURN = math.radians(40)
 """Yaw beyond which one half of the face is hidden and cannot be rendered."""
 MAX_OUTSIDE = 0.08
 """Share of the landmarks that may lie outside the picture."""
-_CROP_HALF_WIDTH = 2.1
+_CROP_HALF_WIDTH = 1.6
 """Half the side of the crop in distances between the outer eye corners: head, hair and the top of the shoulders."""
-_CROP_BELOW_EYES = 0.45
+_CROP_BELOW_EYES = 0.35
 """How far the crop's centre lies below the eyes, same unit."""
 
 

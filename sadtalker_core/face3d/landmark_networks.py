@@ -144,7 +144,7 @@ class MeshBlock(nn.Module):
 
 
 def _add_skip(change: Tensor, x: Tensor, stride: int) -> Tensor:
-    """``change`` plus the block's input in its first channels; in place, since here memory traffic is what takes time."""
+    """``change`` plus the block's input in its first channels; in place, as memory traffic is what takes time here."""
     change[:, : x.shape[1]] += F.max_pool2d(x, 2) if stride == 2 else x
     return change
 

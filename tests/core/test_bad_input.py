@@ -189,15 +189,16 @@ class TestBadSound:
         samples = torch.zeros(2, 1600)
         samples[1, 800] = value
         message = refused_sound(samples, 16_000)
-        assert "1" in message
-        assert "nan" in message.lower() or "finite" in message.lower() or "not a number" in message.lower()
+        assert "NaN or infinite samples" in message
+        assert "Decode or export it again" in message
 
     def test_no_samples(self):
-        assert "empty" in refused_sound(torch.zeros(1, 0), 16_000).lower()
+        assert "The audio is empty: got 2 channels of 0 samples" in refused_sound(torch.zeros(2, 0), 16_000)
 
     @pytest.mark.parametrize("rate", [0, -16_000])
     def test_impossible_rates(self, rate):
-        assert str(rate) in refused_sound(torch.zeros(1, 1600), rate)
+        message = refused_sound(torch.zeros(1, 1600), rate)
+        assert f"must be a positive number of samples a second, got {rate}" in message
 
     def test_impossible_frame_rates(self):
         with pytest.raises(SadTalkerError, match="frame rate"):

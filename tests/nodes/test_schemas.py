@@ -131,3 +131,25 @@ def test_every_combo_is_validated():
         for part in node.GET_SCHEMA().inputs:
             if part.get_io_type() == "COMBO":
                 assert part.id in node.validate_inputs.__code__.co_varnames, node_id
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "locales").glob("*/nodeDefs.json")), ids=lambda path: path.parent.name)
+class TestTranslation:
+    def test_covers_every_node_and_socket(self, path):
+        words = json.loads(path.read_text(encoding="utf-8"))
+        wanted = {
+            node_id: (
+                {part.id for part in node.GET_SCHEMA().inputs},
+                {str(number) for number in range(len(node.GET_SCHEMA().outputs))},
+            )
+            for node_id, node in pack_nodes().items()
+        }
+        assert {node_id: (set(entry["inputs"]), set(entry["outputs"])) for node_id, entry in words.items()} == wanted
+
+    def test_leaves_nothing_empty(self, path):
+        for entry in json.loads(path.read_text(encoding="utf-8")).values():
+            assert entry["display_name"]
+            assert entry["description"]
+            for part in (*entry["inputs"].values(), *entry["outputs"].values()):
+                assert part["name"]
+                assert part["tooltip"]

@@ -1,0 +1,81 @@
+"""Driving vertices -> where in the source each pixel's colour comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .aperture import SLITS
+from .head_mesh import HeadMesh, build_head_mesh, locate_pixels
+
+INVERSION_ROUNDS = 10
+INVERSION_STEP = 0.7
+"""Below 1, so that the iteration also settles where the motion stretches the skin to more than twice its size."""
+
+
+@dataclass(frozen=True, slots=True)
+class WarpField:
+    """Interpolates the motion of the mesh's vertices over a grid of the source, and inverts it."""
+
+    mesh: HeadMesh
+    corners: Tensor
+    """(G, 3) int64: the vertices around each grid cell"""
+    weights: Tensor
+    """(G, 3) their barycentric weights"""
+    rows: int
+    columns: int
+    stride: int
+    """pixels a grid cell"""
+
+    def backward(self, motion: Tensor) -> Tensor:
+        """Displacement (B, 2, rows, columns), pixels, from a pixel of the frame to its place in the source.
+
+        Args:
+            motion: (B, V, 2) driving minus source position of each vertex, pixels.
+
+        The forward field u of the source is inverted by the damped iteration x <- y - u(x). It needs a motion without
+        tears, so the two sides of a slit have fields of their own (``split_motion``).
+        """
+        forward = (motion[:, self.corners] * self.weights[None, :, :, None]).sum(2)  # (B, G, 2)
+        forward = forward.transpose(1, 2).reshape(-1, 2, self.rows, self.columns)
+        identity = pixel_grid(self.rows, self.columns, self.stride, motion)  # (1, 2, rows, columns) centres
+        scale = motion.new_tensor((self.columns * self.stride, self.rows * self.stride)) / 2
+        backward = -forward
+        for _ in range(INVERSION_ROUNDS):
+            place = (identity + backward).permute(0, 2, 3, 1) / scale - 1
+            update = -F.grid_sample(forward, place, padding_mode="border", align_corners=False)
+            backward = torch.lerp(backward, update, INVERSION_STEP)
+        return backward
+
+
+def build_warp_field(landmarks: Tensor, width: int, height: int, stride: int) -> WarpField:
+    """Prepare the field for a source's landmarks (478, 3); once a portrait, on the CPU, then on their device."""
+    mesh = build_head_mesh(landmarks, width, height)
+    corners, weights = locate_pixels(mesh, width, height, stride)
+    return WarpField(mesh, corners, weights, height // stride, width // stride, stride)
+
+
+def split_motion(motion: Tensor) -> Tensor:
+    """Motions (2, B, V, 2) for the pixels above and below the slits of mouth and eyes.
+
+    In the first, the lower edge of each slit moves as the upper one does, in the second the other way round: so
+    neither field tears where lips or lids part, and each is right on its own side.
+    """
+    above, below = motion.clone(), motion.clone()
+    for slit in SLITS:
+        for upper, lower in ((slit.upper, slit.lower), (slit.outer_upper, slit.outer_lower)):
+            # Corners belong to both edges and keep their own motion.
+            upper_inner, lower_inner = list(upper[1:-1]), list(lower[1:-1])
+            above[:, lower_inner] = motion[:, upper_inner]
+            below[:, upper_inner] = motion[:, lower_inner]
+    return torch.stack((above, below))
+
+
+def pixel_grid(rows: int, columns: int, stride: float, like: Tensor) -> Tensor:
+    """Centres (1, 2, rows, columns), pixels, of a grid whose cells are ``stride`` pixels wide."""
+    y = (torch.arange(rows, device=like.device, dtype=like.dtype) + 0.5) * stride
+    x = (torch.arange(columns, device=like.device, dtype=like.dtype) + 0.5) * stride
+    return torch.stack(torch.broadcast_tensors(x[None, :], y[:, None]))[None]

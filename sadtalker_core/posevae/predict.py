@@ -1,0 +1,145 @@
+"""MEL -> COEFFICIENTS (head pose)."""
+
+from __future__ import annotations
+
+from math import ceil, pi
+
+import torch
+from torch import Tensor
+
+from ..checks import check_shape
+from ..errors import SadTalkerError
+from ..flow import MODEL_FPS, POSE_SIZE, Coefficients, MelWindows, Progress, no_progress
+from .model import LATENT_SIZE, SEQUENCE, PoseVAE
+from .smoothing import smooth_pose
+
+BATCH_SIZE = 64
+
+
+@torch.no_grad()
+def predict_pose(
+    posevae: PoseVAE,
+    mel: MelWindows,
+    reference: Tensor,
+    style: int,
+    generator: torch.Generator,
+    *,
+    basis: str,
+    blend: int = 0,
+    on_progress: Progress = no_progress,
+) -> Coefficients:
+    """Head pose (T, 6) for the T mel windows: the reference pose plus sampled motion, smoothed.
+
+    The network works at 25 frames a second. At another rate it hears the windows nearest to its own frames, and its
+    track is interpolated.
+
+    Args:
+        posevae: in inference mode, on the device of the tensors.
+        reference: (6,) pose of the portrait, where the track begins (before smoothing).
+        style: number of a head-motion style, 0 to ``posevae.config.styles`` - 1.
+        generator: on the CPU; one draw of 64 numbers for each block of 32 frames.
+        basis: name of the space that ``posevae`` was trained in.
+        blend: see ``decode_motion``.
+
+    Raises:
+        ShapeError: the reference has another shape.
+        SadTalkerError: style or blend is out of its range.
+    """
+    check_shape("reference", reference, f"{POSE_SIZE}")
+    _check_range("pose style", style, posevae.config.styles - 1)
+    audio = _embed(posevae, _windows_at_model_rate(mel), on_progress)
+    latents = torch.randn(len(block_starts(audio.shape[0])), LATENT_SIZE, generator=generator)
+    motion = decode_motion(posevae, audio, reference, style, latents, blend=blend)
+    track = smooth_pose(reference + motion)
+    return Coefficients(basis, mel.fps, pose=_at_rate(track, mel.fps, len(mel)))
+
+
+def block_starts(count: int) -> list[int]:
+    """Where each block of 32 begins in ``count`` rows of audio.
+
+    The last block ends with the audio, so it may overlap the one before; in short audio its start is negative.
+    """
+    return [*range(0, count - SEQUENCE, SEQUENCE), count - SEQUENCE] if count else []
+
+
+def decode_motion(
+    posevae: PoseVAE, audio: Tensor, reference: Tensor, style: int, latents: Tensor, *, blend: int = 0
+) -> Tensor:
+    """Motion (N + 1, 6), the distance from ``reference``: one row of zeros, then one row for each row of audio.
+
+    Args:
+        audio: (N, 512) from ``PoseVAE.embed``, without the first frame. Before its start the first row repeats.
+        reference: (6,) pose.
+        latents: (K, 64), one row for each of ``block_starts(N)``.
+        blend: frames, 0 to 32, over which a block departs from where the one before it was heading. At 0 the blocks
+            stand side by side as in the reference, and the head jumps between them.
+
+    Raises:
+        SadTalkerError: blend is out of its range.
+    """
+    _check_range("blend", blend, SEQUENCE)
+    motion = audio.new_zeros(audio.shape[0] + 1, POSE_SIZE)
+    starts = block_starts(audio.shape[0])
+    done = 1
+    for start, block in zip(starts, _decode_blocks(posevae, audio, reference, style, latents, starts), strict=True):
+        end = start + 1 + SEQUENCE
+        fresh = block[done - end :]
+        if blend:
+            heading = 2 * motion[done - 1] - motion[max(done - 2, 0)]
+            fresh = fresh + (heading - fresh[0]) * _fade_out(fresh, blend)
+        motion[done:end] = fresh
+        done = end
+    return motion
+
+
+def _decode_blocks(
+    posevae: PoseVAE, audio: Tensor, reference: Tensor, style: int, latents: Tensor, starts: list[int]
+) -> Tensor:
+    """Independent motion blocks (K, 32, 6)."""
+    first = torch.tensor(starts, dtype=torch.long, device=audio.device)
+    rows = (first[:, None] + torch.arange(SEQUENCE, device=audio.device)).clamp(min=0)  # (K, 32)
+    blocks = [audio.new_zeros(0, SEQUENCE, POSE_SIZE)]
+    for part in range(0, len(starts), BATCH_SIZE):
+        latent, heard = latents[part : part + BATCH_SIZE].to(audio), audio[rows[part : part + BATCH_SIZE]]
+        styles = torch.full((len(latent),), style, device=audio.device)
+        blocks.append(posevae.decode(latent, styles, reference.expand(len(latent), -1), heard))
+    return torch.cat(blocks)
+
+
+def _embed(posevae: PoseVAE, windows: Tensor, on_progress: Progress) -> Tensor:
+    """Audio features (T - 1, 512) of all windows but the first, whose frame is the reference itself."""
+    frames = windows.shape[0]
+    parts: list[Tensor] = []
+    done = 1
+    for part in windows[1:].split(BATCH_SIZE):
+        parts.append(posevae.embed(part))
+        done += part.shape[0]
+        on_progress(done, frames)
+    return torch.cat(parts)
+
+
+def _fade_out(like: Tensor, frames: int) -> Tensor:
+    """Weights (T, 1) that fall from 1 to 0 over ``frames`` as half a cosine."""
+    phase = torch.arange(like.shape[0], device=like.device).div(frames).clamp(max=1)
+    return (0.5 + 0.5 * torch.cos(pi * phase))[:, None]
+
+
+def _windows_at_model_rate(mel: MelWindows) -> Tensor:
+    """As many of the windows as 25 frames a second need to cover the track, each the nearest in time."""
+    count = ceil((len(mel) - 1) * MODEL_FPS / mel.fps) + 1
+    nearest = (torch.arange(count, dtype=torch.float64) * mel.fps / MODEL_FPS).round().long()
+    return mel.windows[nearest.clamp(max=len(mel) - 1)]
+
+
+def _at_rate(track: Tensor, fps: float, frames: int) -> Tensor:
+    """``frames`` rows at ``fps``, interpolated linearly from a track at 25 frames a second."""
+    position = torch.arange(frames, dtype=torch.float64) * MODEL_FPS / fps
+    before = position.long()
+    after = (before + 1).clamp(max=track.shape[0] - 1)
+    share = (position - before).to(track)[:, None]
+    return torch.lerp(track[before], track[after], share)
+
+
+def _check_range(name: str, value: int, largest: int) -> None:
+    if not 0 <= value <= largest:
+        raise SadTalkerError(f"The {name} must lie between 0 and {largest}, got {value}.")
