@@ -13,13 +13,13 @@ from comfy.model_patcher import ModelPatcher
 from comfy.utils import ProgressBar
 from torch import Tensor, nn
 
-from ..sadtalker_core.flow import Progress, SourceFace, move_to
+from ..sadtalker_core.flow import Progress, move_to
 from ..sadtalker_core.pack import Pack
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
-_RENDER_COPIES = 40
-"""Frame-sized buffers alive at the renderer's peak, with room to spare."""
+_RENDER_BYTES = 500
+"""A pixel of a frame, at the renderer's peak: some 40 float32 pictures, with room to spare."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,9 @@ def in_batches(run: Callable[[int], T], batch_size: int) -> T:
         model_management.soft_empty_cache()
 
 
-def render_memory(face: SourceFace, batch_size: int) -> int:
+def render_memory(width: int, height: int, batch_size: int) -> int:
     """Bytes that the renderer needs for a batch of frames beside its weights."""
-    return batch_size * face.cropped.nbytes * _RENDER_COPIES
+    return batch_size * width * height * _RENDER_BYTES
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> bool | str:

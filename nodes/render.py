@@ -56,7 +56,7 @@ class FaceRender(io.ComfyNode):
                 sockets.Keypoints.Input("keypoints", tooltip="Points of the face in each frame, from MappingNet."),
                 io.Int.Input(
                     "batch_size",
-                    default=8,
+                    default=4,
                     min=1,
                     max=256,
                     tooltip="Frames drawn at a time. More can be faster and needs more memory; it is halved by itself "
@@ -71,7 +71,8 @@ class FaceRender(io.ComfyNode):
 
     @classmethod
     def execute(cls, pack: HostedPack, face: SourceFace, keypoints: Keypoints, batch_size: int) -> io.NodeOutput:
-        device = pack.load("renderer", memory_required=render_memory(face, batch_size))
+        memory = render_memory(face.crop.width, face.crop.height, batch_size)
+        device = pack.load("renderer", memory_required=memory)
         face, keypoints = to_device(face, device), to_device(keypoints, device)
         frames = in_batches(
             lambda count: render_frames(

@@ -12,7 +12,7 @@ from ..sadtalker_core.face3d.extract import FRAMINGS
 from ..sadtalker_core.pipeline import TalkingHeadOptions, talking_head
 from . import inputs, sockets
 from .convert import picture_from_image, video_from_frames, waveform_from_audio
-from .host import HostedPack, check_choice, progress, to_device
+from .host import HostedPack, check_choice, progress, render_memory, to_device
 from .load import hosted_open_pack, open_pack_fingerprint
 
 
@@ -62,7 +62,8 @@ class TalkingHeadNode(io.ComfyNode):
     ) -> io.NodeOutput:
         picture, waveform = picture_from_image(image), waveform_from_audio(audio)
         pack = pack or hosted_open_pack()
-        device = pack.load(*pack.patchers, memory_required=4 * picture.nbytes)
+        memory = 4 * picture.nbytes + render_memory(options["size"], options["size"], batch_size=4)
+        device = pack.load(*pack.patchers, memory_required=memory)
         head = talking_head(
             pack.core,
             picture.to(device),

@@ -206,7 +206,8 @@ def load_landmarker(path: Path) -> FaceLandmarker:
     """
     landmarker = FaceLandmarker()
     load_strictly(landmarker, read_safetensors(path))
-    landmarker.to(memory_format=torch.channels_last)  # twice as fast on a processor
+    # Half as long again on a processor without this.
+    landmarker.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     return landmarker.eval().requires_grad_(False)
 
 

@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 import torch
 from safetensors.torch import save_file
+from tflite import BuiltinOperator, Model, TensorType
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -93,18 +94,20 @@ def convert(task: dict[str, bytes], out: Path) -> None:
 def golden(task: dict[str, bytes], landmarker_file: Path, picture_file: Path) -> dict[str, Tensor]:
     """Inputs of both networks (B, 3, S, S) uint8, every pixel of them to be doubled, and the original's answers."""
     landmarker = load_landmarker(landmarker_file)
-    picture = torch.from_numpy(cv2.cvtColor(cv2.imread(str(picture_file)), cv2.COLOR_BGR2RGB))
-    picture = picture.permute(2, 0, 1).float() / 255
+    pixels = cv2.imread(str(picture_file))
+    if pixels is None:
+        raise WeightsError(f"{picture_file.name} is missing or no picture.")
+    picture = torch.from_numpy(pixels[:, :, ::-1].copy()).permute(2, 0, 1).float() / 255
     region = region_of_detection(landmarker.detect(picture)[0])
     whole = F.avg_pool2d(fit_square(picture[None], DETECTOR_SIZE), 2).mul(255).round().byte()
     face = F.avg_pool2d(crop_region(picture[None], region), 2).mul(255).round().byte()
     boxes, logits = _run_original(task[DETECTOR_FILE], doubled(whole) * 2 - 1)
     points, presence, _ = _run_original(task[MESH_FILE], doubled(face))
     return {
-        "detector_input": whole,
+        "detector_input": whole.contiguous(),
         "detector_boxes": boxes,
         "detector_logits": logits.squeeze(2),
-        "mesh_input": face,
+        "mesh_input": face.contiguous(),
         "mesh_points": points.reshape(1, -1, 3),
         "mesh_logits": presence.flatten(),
     }
@@ -174,7 +177,7 @@ def _metadata() -> dict[str, str]:
 
 def _layers(model: bytes) -> Iterator[dict[str, Tensor]]:
     """State dicts of the graph's convolutions (weight, bias) and PReLUs (weight) in the order they run."""
-    root = Model.GetRootAs(model, 0)
+    root: Any = Model.GetRootAs(model, 0)
     graph = root.Subgraphs(0)
     half_precision: dict[int, int] = {}
     for index in range(graph.OperatorsLength()):

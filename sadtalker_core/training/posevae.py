@@ -32,8 +32,8 @@ SMOOTHING_WINDOW = 13
 class PoseVAETraining:
     """Every number of the run; travels in the file it makes."""
 
-    steps: int = 3000
-    batch_size: int = 64
+    steps: int = 1000
+    batch_size: int = 32
     learning_rate: float = 1e-3
     kl_weight: float = 2e-3
     velocity_weight: float = 4.0

@@ -82,7 +82,7 @@ def keypoints(pack, mel, face):
 
 @pytest.fixture(scope="module")
 def rendered(pack, face, keypoints):
-    return run_node("SadTalkerFaceRender", pack=pack, face=face, keypoints=keypoints, batch_size=8)
+    return run_node("SadTalkerFaceRender", pack=pack, face=face, keypoints=keypoints, batch_size=4)
 
 
 class TestStages:

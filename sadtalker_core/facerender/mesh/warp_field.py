@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ...face3d.regions import FACE_OVAL
 from .aperture import SLITS
 from .head_mesh import HeadMesh, build_head_mesh, locate_pixels
 
+CALM_BAND = 0.16
+"""Width of the band inside the face's outline where smoothing sets in, in face widths."""
 INVERSION_ROUNDS = 10
 INVERSION_STEP = 0.7
 """Below 1, so that the iteration also settles where the motion stretches the skin to more than twice its size."""
@@ -29,6 +34,8 @@ class WarpField:
     columns: int
     stride: int
     """pixels a grid cell"""
+    calm: Tensor
+    """(1, 1, rows, columns) from 0 on the face's features to 1 at its outline and beyond: where the field is smoothed"""
 
     def backward(self, motion: Tensor) -> Tensor:
         """Displacement (B, 2, rows, columns), pixels, from a pixel of the frame to its place in the source.
@@ -41,6 +48,9 @@ class WarpField:
         """
         forward = (motion[:, self.corners] * self.weights[None, :, :, None]).sum(2)  # (B, G, 2)
         forward = forward.transpose(1, 2).reshape(-1, 2, self.rows, self.columns)
+        # Behind its outline a turning face hides skin that lies far back; a warp cannot hide, so it must squeeze, and
+        # squeezing evenly over a band looks better than a fold.
+        forward = torch.lerp(forward, _smoothed(forward), self.calm)
         identity = pixel_grid(self.rows, self.columns, self.stride, motion)  # (1, 2, rows, columns) centres
         scale = motion.new_tensor((self.columns * self.stride, self.rows * self.stride)) / 2
         backward = -forward
@@ -55,7 +65,25 @@ def build_warp_field(landmarks: Tensor, width: int, height: int, stride: int) ->
     """Prepare the field for a source's landmarks (478, 3); once a portrait, on the CPU, then on their device."""
     mesh = build_head_mesh(landmarks, width, height)
     corners, weights = locate_pixels(mesh, width, height, stride)
-    return WarpField(mesh, corners, weights, height // stride, width // stride, stride)
+    rows, columns = height // stride, width // stride
+    return WarpField(mesh, corners, weights, rows, columns, stride, _calm(landmarks, rows, columns, stride))
+
+
+def _calm(landmarks: Tensor, rows: int, columns: int, stride: int) -> Tensor:
+    outline = landmarks[list(FACE_OVAL), :2].cpu().numpy() / stride
+    inside = np.zeros((rows, columns), np.uint8)
+    cv2.fillPoly(inside, [np.rint(outline).astype(np.int32)], 1)
+    depth = torch.from_numpy(cv2.distanceTransform(inside, cv2.DIST_L2, 5))
+    share = 1 - (depth / (CALM_BAND * float(np.ptp(outline[:, 0])))).clamp(0, 1)
+    return (share * share * (3 - 2 * share))[None, None]
+
+
+def _smoothed(field: Tensor) -> Tensor:
+    """Low-pass of a field (B, 2, rows, columns), at a quarter of its resolution."""
+    small = F.avg_pool2d(field, 4, ceil_mode=True, count_include_pad=False)
+    for _ in range(2):
+        small = F.avg_pool2d(F.pad(small, (2, 2, 2, 2), mode="replicate"), 5, 1)
+    return F.interpolate(small, field.shape[2:], mode="bilinear")
 
 
 def split_motion(motion: Tensor) -> Tensor:
