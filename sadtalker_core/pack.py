@@ -27,6 +27,8 @@ class Pack:
     posevae: PoseVAE
     mapping: MeshMapping
     renderer: MeshRenderer
+    pose_blend: int
+    """frames over which one block of head motion passes into the next (``decode_motion``)"""
 
     @property
     def styles(self) -> int:

@@ -87,6 +87,14 @@ def predict_coefficients(pack: Pack, face: SourceFace, mel: MelWindows, options:
     if options.still:
         pose = hold_pose(reference, len(mel), mel.fps)
     else:
-        pose = predict_pose(pack.posevae, mel, reference.pose[0], options.style, pose_random, basis=pack.basis)
+        pose = predict_pose(
+            pack.posevae,
+            mel,
+            reference.pose[0],
+            options.style,
+            pose_random,
+            basis=pack.basis,
+            blend=pack.pose_blend,
+        )
         pose = scale_pose(pose, options.pose_scale, reference)
     return combine(expression, pose)

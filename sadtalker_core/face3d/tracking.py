@@ -18,6 +18,7 @@ _CHECK_EVERY = 25
 """Frames after which the detector is asked whether the face is still where we follow it."""
 _MAX_DISTANCE = 0.08
 """Frames whose face is further (``FaceRegion.distance``) from the batch's region run again with their own."""
+_RERUNS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +112,13 @@ class _Tracker:
         """Run the mesh network on one region of all frames, then again where the face has moved away from it."""
         found, sure = (result.cpu() for result in self.landmarker.landmarks_each(frames, region))
         for index, own in enumerate(regions_of_points(found)):
-            if sure[index] >= MIN_SCORE and region.distance(own) > _MAX_DISTANCE:
+            used = region
+            for _ in range(_RERUNS):
+                if sure[index] < MIN_SCORE or used.distance(own) <= _MAX_DISTANCE:
+                    break
                 again, again_sure = self.landmarker.landmarks_each(frames[index : index + 1], own)
                 found[index], sure[index] = again[0], again_sure[0]
+                used, own = own, regions_of_points(again)[0]
         return found, sure
 
     def _check(self, frame: Tensor) -> None:

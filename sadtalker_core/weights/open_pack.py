@@ -15,6 +15,8 @@ from ..pack import Pack
 from ..posevae.model import PoseVAE, PoseVAEConfig
 from .read import load_strictly, read_safetensors
 
+POSE_BLEND = 16
+"""Half a block: our PoseVAE learned motion around the resting pose, so blocks join anywhere."""
 OPEN_ASSETS = Path(__file__).resolve().parent.parent / "assets" / "open"
 
 
@@ -37,6 +39,7 @@ def load_open_pack(folder: Path = OPEN_ASSETS) -> Pack:
         posevae=posevae,
         mapping=MeshMapping(model),
         renderer=MeshRenderer(),
+        pose_blend=POSE_BLEND,
     )
     for module in pack.modules.values():
         _freeze(module)
