@@ -109,9 +109,7 @@ class ExpNetLoss(nn.Module):
         ours = self.model.mean + self.model.offsets(predicted)
         theirs = self.model.mean + self.model.offsets(target)
         vertices = ((ours - theirs).square().sum(-1) * self.weights).sum(-1).mean()
-        measures = [
-            F.l1_loss(measure(ours), measure(theirs)) for measure in (mouth_opening, mouth_width, eye_aspect)
-        ]
+        measures = [F.l1_loss(measure(ours), measure(theirs)) for measure in (mouth_opening, mouth_width, eye_aspect)]
         return {
             "expnet/distill": F.mse_loss(predicted, target) * target.shape[1],
             "expnet/vertices": vertices,

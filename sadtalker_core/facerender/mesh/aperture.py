@@ -39,6 +39,36 @@ SLITS = (MOUTH, LEFT_EYE_SLIT, RIGHT_EYE_SLIT)
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """A box of pixels, bottom and right exclusive."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def empty(self) -> bool:
+        return self.top >= self.bottom or self.left >= self.right
+
+    def of(self, pictures: Tensor) -> Tensor:
+        """The box of pictures (B, C, h, w), as a view."""
+        return pictures[:, :, self.top : self.bottom, self.left : self.right]
+
+    def pixels(self, like: Tensor) -> Tensor:
+        """Centres (1, N, 2) of its pixels, in row order."""
+        grid = pixel_grid(self.bottom - self.top, self.right - self.left, 1, like).flatten(2).transpose(1, 2)
+        return grid + grid.new_tensor((self.left, self.top))
+
+
+def pixel_grid(rows: int, columns: int, stride: float, like: Tensor) -> Tensor:
+    """Centres (1, 2, rows, columns), pixels, of a grid whose cells are ``stride`` pixels wide."""
+    y = (torch.arange(rows, device=like.device, dtype=like.dtype) + 0.5) * stride
+    x = (torch.arange(columns, device=like.device, dtype=like.dtype) + 0.5) * stride
+    return torch.stack(torch.broadcast_tensors(x[None, :], y[:, None]))[None]
+
+
+@dataclass(frozen=True, slots=True)
 class Aperture:
     """A slit in each frame of a batch."""
 
@@ -66,11 +96,25 @@ class Aperture:
         lower = _interpolate(self.knots[:, 1], self.heights[:, 1], along)
         return upper, lower
 
-    def gap(self) -> Tensor:
-        """(B,) largest opening, pixels."""
-        along = torch.linspace(0.2, 0.8, 7, device=self.origin.device).expand(self.origin.shape[0], -1)
-        upper, lower = self.edges(along)
-        return (upper - lower).amax(1)
+    def surroundings(self, size: torch.Size, *, beside: float, above: float, below: float) -> Window:
+        """Box, clipped to a picture of ``size`` (h, w), that holds the slit with a margin in all frames of the batch.
+
+        Args:
+            beside, above, below: margins in units of the slit's length.
+        """
+        across = torch.stack((-self.axis[:, 1], self.axis[:, 0]), 1)  # (B, 2) downwards
+        along = torch.stack((torch.full_like(self.length, -beside), torch.full_like(self.length, 1 + beside)), 1)
+        heights = torch.stack(
+            (self.heights.amax((1, 2)) / self.length + above, self.heights.amin((1, 2)) / self.length - below), 1
+        )
+        corners = (
+            self.origin[:, None, None]
+            + (along * self.length[:, None])[:, :, None, None] * self.axis[:, None, None]
+            - (heights * self.length[:, None])[:, None, :, None] * across[:, None, None]
+        ).flatten(0, 2)
+        (left, top), (right, bottom) = corners.amin(0).tolist(), corners.amax(0).tolist()
+        top, left = max(int(top) - 1, 0), max(int(left) - 1, 0)
+        return Window(top, min(int(bottom) + 2, size[0]), left, min(int(right) + 2, size[1]))
 
 
 def measure_aperture(slit: Slit, points: Tensor, closed_gap: Tensor | None = None) -> Aperture:

@@ -31,7 +31,7 @@ class MeshMapping(nn.Module):
         check_basis("MappingNet", self.model.basis, face.basis)
         if coefficients.expression is None or coefficients.pose is None:
             raise SadTalkerError(
-                "MappingNet needs expression and pose. Join the outputs of ExpNet and PoseVAE with Combine Coefficients."
+                "MappingNet needs expression and pose. Join those of ExpNet and PoseVAE with Combine Coefficients."
             )
         width, height = face.crop.width, face.crop.height
         own_expression = _required(face.coefficients.expression)

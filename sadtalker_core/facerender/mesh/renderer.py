@@ -16,17 +16,20 @@ from ...checks import check_shape
 from ...face3d.alignment import Similarity, similarity_between
 from ...face3d.regions import OUTER_LIPS, STABLE
 from ...flow import SourceFace, move_to
-from .aperture import LEFT_EYE_SLIT, MOUTH, RIGHT_EYE_SLIT, Aperture, Slit, measure_aperture
+from .aperture import LEFT_EYE_SLIT, MOUTH, RIGHT_EYE_SLIT, Aperture, Slit, Window, measure_aperture, pixel_grid
 from .mouth import MouthColours, mouth_colours, paint_mouth
-from .warp_field import WarpField, build_warp_field, pixel_grid, split_motion
+from .warp_field import WarpField, build_warp_field, split_motion
 
 FIELD_STRIDE = 2
 """Pixels a cell of the warp field."""
 EYE_SLITS = (LEFT_EYE_SLIT, RIGHT_EYE_SLIT)
+_BELOW_MOUTH = {"beside": 0.5, "above": 0.2, "below": 0.9}
+_BELOW_EYE = {"beside": 0.3, "above": 0.2, "below": 0.45}
+"""How far around a slit the fields of its two sides differ, in units of its length."""
 _OPEN_MOUTH = (0.05, 0.12)
 """Opening of the portrait's own mouth, in mouth widths, from which its inside is (not at all, fully) kept."""
-_LOWER_LIP, _UPPER_LIP = 14, 13
-_CHEEK = 50
+_LOWER_LIP = 14
+CHEEKS = (50, 280, 205, 425)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,16 @@ class MeshRenderer(nn.Module):
         gap = (mouth.heights[0, 0] - mouth.heights[0, 1]) / mouth.length[0]
         low, high = _OPEN_MOUTH
         own_inside = float(((gap.amax() - low) / (high - low)).clamp(0, 1))
-        colours = mouth_colours(_mean_colour(picture, landmarks, OUTER_LIPS), _mean_colour(picture, landmarks, (_CHEEK,)))
+        lips, skin = (_mean_colour(picture, landmarks, vertices) for vertices in (OUTER_LIPS, CHEEKS))
         field = build_warp_field(landmarks, width, height, FIELD_STRIDE)
         return PreparedSource(
-            picture, landmarks, move_to(field, picture.device), colours, mouth, gap * (1 - own_inside), own_inside
+            picture,
+            landmarks,
+            move_to(field, picture.device),
+            mouth_colours(lips, skin),
+            mouth,
+            gap * (1 - own_inside),
+            own_inside,
         )
 
     @torch.inference_mode()
@@ -74,40 +83,36 @@ class MeshRenderer(nn.Module):
         vertices = field.mesh.drive(driving, rigid.apply(field.mesh.vertices[None]))
         motion = (vertices - field.mesh.vertices)[..., :2]
         above, below = (field.backward(side) for side in split_motion(motion))
-        above, below = (F.interpolate(side, (height, width), mode="bilinear") for side in (above, below))
-        pixels = pixel_grid(height, width, 1, driving)
         slits = [(MOUTH, measure_aperture(MOUTH, driving, source.closed_gap))]
         slits += [(slit, measure_aperture(slit, driving)) for slit in EYE_SLITS]
-        warp = torch.where(self._below(slits, pixels), below, above)
+        warp = field.enlarge(above, Window(0, height, 0, width))
+        for slit, aperture in slits:
+            self._switch_below(warp, below, field, slit, aperture)
+        pixels = pixel_grid(height, width, 1, driving)
         frames = _sample(source.picture, pixels + warp)
         for slit, aperture in slits:
             self._show_inside(frames, source, slit, aperture, rigid, driving)
         return frames.clamp_(0, 1)
 
-    def _below(self, slits: list[tuple[Slit, Aperture]], pixels: Tensor) -> Tensor:
-        """(B, 1, h, w) bool: pixels that the lower field serves."""
-        height, width = pixels.shape[2:]
-        lower: Tensor | None = None
-        for slit, aperture in slits:
-            along, over = aperture.place(pixels.flatten(2).transpose(1, 2))
-            upper_edge, lower_edge = aperture.edges(along)
-            reach = 2.0 if slit is MOUTH else 0.4
-            beside = (along - 0.5).abs() < 0.5 + (1.0 if slit is MOUTH else 0.3)
-            depth = (upper_edge + lower_edge) / 2 - over
-            inside = beside & (depth > 0) & (depth < reach * aperture.length[:, None] + (upper_edge - lower_edge))
-            lower = inside if lower is None else lower | inside
-        assert lower is not None
-        return lower.reshape(-1, 1, height, width)
+    def _switch_below(self, warp: Tensor, below: Tensor, field: WarpField, slit: Slit, aperture: Aperture) -> None:
+        """Put the lower field into ``warp`` (B, 2, h, w) below the middle of one slit, where the two differ."""
+        window = aperture.surroundings(warp.shape[2:], **(_BELOW_MOUTH if slit is MOUTH else _BELOW_EYE))
+        if window.empty:
+            return
+        along, over = aperture.place(window.pixels(warp))
+        upper_edge, lower_edge = aperture.edges(along)
+        part = window.of(warp)
+        lower = (over < (upper_edge + lower_edge) / 2).reshape(-1, 1, *part.shape[2:])
+        part.copy_(torch.where(lower, field.enlarge(below, window), part))
 
     def _show_inside(
         self, frames: Tensor, source: PreparedSource, slit: Slit, aperture: Aperture, rigid: Similarity, driving: Tensor
     ) -> None:
         """Draw what is seen through one slit into ``frames``, inside the slit's bounding box only."""
-        top, bottom, left, right = _window(slit, driving, frames.shape[2:])
-        if top >= bottom or left >= right:
+        window = aperture.surroundings(frames.shape[2:], beside=0.05, above=0.05, below=0.05)
+        if window.empty:
             return
-        pixels = pixel_grid(bottom - top, right - left, 1, driving).flatten(2).transpose(1, 2)
-        pixels = pixels + pixels.new_tensor((left, top))
+        pixels = window.pixels(frames)
         along, over = aperture.place(pixels)
         upper_edge, lower_edge = aperture.edges(along)
         cover = torch.minimum(upper_edge - over + 0.5, over - lower_edge + 0.5)
@@ -116,10 +121,9 @@ class MeshRenderer(nn.Module):
         inside = _colours(source.picture, place)
         if slit is MOUTH:
             inside = self._mouth_inside(source, inside, place, rigid, driving, upper_edge - over, over - lower_edge)
-        shape = (-1, 3, bottom - top, right - left)
-        part = frames[:, :, top:bottom, left:right]
-        cover = cover.reshape(-1, 1, *shape[2:])
-        part.copy_(torch.lerp(part, inside.transpose(1, 2).reshape(shape), cover))
+        part = window.of(frames)
+        painted = inside.transpose(1, 2).reshape(part.shape)
+        part.copy_(torch.lerp(part, painted, cover.reshape(-1, 1, *part.shape[2:])))
 
     def _mouth_inside(
         self,
@@ -181,11 +185,3 @@ def _down(driving: Tensor) -> Tensor:
     """Unit vectors (B, 1, 3) from forehead to chin in each frame, in the picture plane."""
     down = (driving[:, 152] - driving[:, 10]) * driving.new_tensor((1.0, 1.0, 0.0))
     return F.normalize(down, dim=1)[:, None]
-
-
-def _window(slit: Slit, driving: Tensor, size: torch.Size) -> tuple[int, int, int, int]:
-    """Box (top, bottom, left, right) that holds a slit in all frames of the batch."""
-    points = driving[:, [*slit.upper, *slit.lower], :2].flatten(0, 1)
-    (left, top), (right, bottom) = (points.amin(0) - 3).tolist(), (points.amax(0) + 3).tolist()
-    return max(int(top), 0), min(int(bottom) + 1, size[0]), max(int(left), 0), min(int(right) + 1, size[1])
-

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...face3d.regions import FACE_OVAL
-from .aperture import SLITS
+from .aperture import SLITS, Window, pixel_grid
 from .head_mesh import HeadMesh, build_head_mesh, locate_pixels
 
 CALM_BAND = 0.16
@@ -35,7 +35,7 @@ class WarpField:
     stride: int
     """pixels a grid cell"""
     calm: Tensor
-    """(1, 1, rows, columns) from 0 on the face's features to 1 at its outline and beyond: where the field is smoothed"""
+    """(1, 1, rows, columns) 0 on the face's features to 1 at its outline and beyond: where the field is smoothed"""
 
     def backward(self, motion: Tensor) -> Tensor:
         """Displacement (B, 2, rows, columns), pixels, from a pixel of the frame to its place in the source.
@@ -59,6 +59,17 @@ class WarpField:
             update = -F.grid_sample(forward, place, padding_mode="border", align_corners=False)
             backward = torch.lerp(backward, update, INVERSION_STEP)
         return backward
+
+    def enlarge(self, backward: Tensor, window: Window) -> Tensor:
+        """The field (B, 2, rows, columns) at full resolution, bilinear, in one window of the picture."""
+        stride = self.stride
+        top, bottom = window.top // stride, -(-window.bottom // stride)
+        left, right = window.left // stride, -(-window.right // stride)
+        # A cell more on each side, so that the window's border is interpolated like its inside.
+        part = F.pad(backward, (1, 1, 1, 1), mode="replicate")[:, :, top : bottom + 2, left : right + 2]
+        large = F.interpolate(part, scale_factor=stride, mode="bilinear")
+        y, x = window.top - (top - 1) * stride, window.left - (left - 1) * stride
+        return large[:, :, y : y + window.bottom - window.top, x : x + window.right - window.left]
 
 
 def build_warp_field(landmarks: Tensor, width: int, height: int, stride: int) -> WarpField:
@@ -100,10 +111,3 @@ def split_motion(motion: Tensor) -> Tensor:
             above[:, lower_inner] = motion[:, upper_inner]
             below[:, upper_inner] = motion[:, lower_inner]
     return torch.stack((above, below))
-
-
-def pixel_grid(rows: int, columns: int, stride: float, like: Tensor) -> Tensor:
-    """Centres (1, 2, rows, columns), pixels, of a grid whose cells are ``stride`` pixels wide."""
-    y = (torch.arange(rows, device=like.device, dtype=like.dtype) + 0.5) * stride
-    x = (torch.arange(columns, device=like.device, dtype=like.dtype) + 0.5) * stride
-    return torch.stack(torch.broadcast_tensors(x[None, :], y[:, None]))[None]

@@ -1,0 +1,63 @@
+import pytest
+import torch
+from sadtalker_pack.sadtalker_core.errors import SadTalkerError, ShapeError
+from sadtalker_pack.sadtalker_core.expnet.model import ExpNet
+from sadtalker_pack.sadtalker_core.expnet.predict import predict_expression
+from sadtalker_pack.sadtalker_core.flow import BlinkCurve, MelWindows
+
+FRAMES = 9
+
+
+@pytest.fixture(scope="module")
+def expnet():
+    torch.manual_seed(0)
+    return ExpNet().eval()
+
+
+@pytest.fixture
+def mel():
+    return MelWindows(torch.randn(FRAMES, 1, 80, 16), 30)
+
+
+def test_expression_per_frame(expnet, mel):
+    track = predict_expression(expnet, mel, torch.zeros(64), None, basis="open1")
+    assert (track.basis, track.fps, len(track), track.pose) == ("open1", 30, FRAMES, None)
+    assert not track.expression.requires_grad
+
+
+def test_batches_and_progress(expnet, mel):
+    steps = []
+    reference = torch.randn(64)
+    track = predict_expression(
+        expnet, mel, reference, None, basis="open1", batch_size=4, on_progress=lambda *step: steps.append(step)
+    )
+    assert steps == [(4, FRAMES), (8, FRAMES), (FRAMES, FRAMES)]
+    whole = predict_expression(expnet, mel, reference, None, basis="open1")
+    assert torch.allclose(track.expression, whole.expression, atol=1e-6)
+
+
+def test_a_reference_for_each_frame(expnet, mel):
+    reference = torch.randn(64)
+    one = predict_expression(expnet, mel, reference, None, basis="open1").expression
+    each = predict_expression(expnet, mel, reference.repeat(FRAMES, 1), None, basis="open1").expression
+    assert torch.equal(one, each)
+
+
+def test_open_eyes_are_no_blinks(expnet, mel):
+    blink = BlinkCurve(torch.zeros(FRAMES), 30)
+    with_curve = predict_expression(expnet, mel, torch.zeros(64), blink, basis="open1").expression
+    assert torch.equal(with_curve, predict_expression(expnet, mel, torch.zeros(64), None, basis="open1").expression)
+    closed = BlinkCurve(torch.ones(FRAMES), 30)
+    assert not torch.equal(with_curve, predict_expression(expnet, mel, torch.zeros(64), closed, basis="x").expression)
+
+
+@pytest.mark.parametrize("blink", [BlinkCurve(torch.zeros(FRAMES + 1), 30), BlinkCurve(torch.zeros(FRAMES), 25)])
+def test_blinks_of_another_clip_are_refused(expnet, mel, blink):
+    with pytest.raises(SadTalkerError, match="same mel windows"):
+        predict_expression(expnet, mel, torch.zeros(64), blink, basis="open1")
+
+
+@pytest.mark.parametrize("shape", [(63,), (1, 64), (FRAMES + 1, 64)])
+def test_misshaped_references_are_refused(expnet, mel, shape):
+    with pytest.raises(ShapeError):
+        predict_expression(expnet, mel, torch.zeros(shape), None, basis="open1")

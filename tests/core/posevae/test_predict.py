@@ -1,0 +1,146 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sadtalker_pack.sadtalker_core.errors import SadTalkerError, ShapeError
+from sadtalker_pack.sadtalker_core.flow import MelWindows
+from sadtalker_pack.sadtalker_core.posevae.model import PoseVAE, PoseVAEConfig
+from sadtalker_pack.sadtalker_core.posevae.predict import block_starts, decode_motion, predict_pose
+from sadtalker_pack.sadtalker_core.posevae.smoothing import smooth_pose
+
+STYLES = 4
+REFERENCE = torch.tensor([0.1, -0.2, 0.05, 0.3, 0.0, 1.0])
+
+
+class Sway:
+    """Stands in for PoseVAE: each block is a slow sway of its own phase and offset."""
+
+    config = PoseVAEConfig(styles=STYLES)
+
+    def embed(self, mel):
+        return mel[:, 0, 0, :1].expand(-1, 512)
+
+    def decode(self, latent, style, reference, audio):
+        time = torch.arange(32)[None, :, None] / 25
+        phase, offset = latent[:, None, :6], latent[:, None, 6:12]
+        return 0.1 * torch.sin(2 * math.pi * 0.5 * time + 3 * phase) + 0.05 * offset
+
+
+@pytest.fixture(scope="module")
+def posevae():
+    torch.manual_seed(0)
+    return PoseVAE(PoseVAEConfig(styles=STYLES)).eval()
+
+
+def speech(frames: int, fps: float = 25) -> MelWindows:
+    return MelWindows(torch.linspace(-4, 4, frames)[:, None, None, None].expand(-1, 1, 80, 16), fps)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def pose_of(network, frames, *, fps=25, seed=0, **options):
+    return predict_pose(network, speech(frames, fps), REFERENCE, 0, generator(seed), basis="open1", **options).pose
+
+
+@given(count=st.integers(0, 500))
+def test_blocks_cover_the_audio_and_end_with_it(count):
+    starts = block_starts(count)
+    assert len(starts) == math.ceil(count / 32)
+    assert all(start == 32 * number for number, start in enumerate(starts[:-1]))
+    if starts:
+        assert starts[-1] + 32 == count
+
+
+@pytest.mark.parametrize("frames", [1, 2, 12, 13, 32, 33, 34, 65, 100])
+def test_every_length_has_its_frames(posevae, frames):
+    pose = pose_of(posevae, frames, blend=8)
+    assert pose.shape == (frames, 6)
+    assert pose.isfinite().all()
+
+
+def test_a_single_frame_is_the_reference(posevae):
+    assert torch.equal(pose_of(posevae, 1), REFERENCE[None])
+
+
+def test_the_pose_is_reference_plus_motion_smoothed_and_drawn_block_by_block(posevae):
+    random = generator(5)
+    latents = torch.cat([torch.randn(1, 64, generator=random) for _ in range(3)])
+    audio = posevae.embed(speech(90).windows[1:])
+    with torch.no_grad():
+        motion = decode_motion(posevae, audio, REFERENCE, 0, latents)
+    assert not motion[0].any()
+    assert torch.allclose(pose_of(posevae, 90, seed=5), smooth_pose(REFERENCE + motion), atol=1e-6)
+
+
+def test_generator_and_style_decide_the_motion(posevae):
+    assert torch.equal(pose_of(posevae, 50, seed=1), pose_of(posevae, 50, seed=1))
+    assert not torch.equal(pose_of(posevae, 50, seed=1), pose_of(posevae, 50, seed=2))
+    other = predict_pose(posevae, speech(50), REFERENCE, 1, generator(1), basis="open1").pose
+    assert not torch.equal(pose_of(posevae, 50, seed=1), other)
+
+
+def test_progress_counts_frames(posevae):
+    steps = []
+    pose_of(posevae, 100, on_progress=lambda *step: steps.append(step))
+    assert steps == [(65, 100), (100, 100)]
+
+
+@pytest.mark.parametrize("style", [-1, STYLES, 46])
+def test_unknown_styles_are_refused(posevae, style):
+    with pytest.raises(SadTalkerError, match=f"pose style must lie between 0 and {STYLES - 1}, got {style}"):
+        predict_pose(posevae, speech(3), REFERENCE, style, generator(), basis="open1")
+
+
+def test_other_bad_arguments_are_refused(posevae):
+    with pytest.raises(SadTalkerError, match="blend"):
+        pose_of(posevae, 3, blend=33)
+    with pytest.raises(ShapeError):
+        predict_pose(posevae, speech(3), torch.zeros(1, 6), 0, generator(), basis="open1")
+
+
+@settings(deadline=None, max_examples=40)
+@given(frames=st.integers(1, 150), fps=st.floats(1, 240))
+def test_any_frame_rate_follows_the_same_motion(frames, fps):
+    pose = pose_of(Sway(), frames, fps=fps, blend=16)
+    at_25 = pose_of(Sway(), math.ceil((frames - 1) * 25 / fps) + 1, blend=16)
+    assert pose.shape == (frames, 6)
+    assert torch.allclose(pose[0], at_25[0])
+    assert float(pose.max()) <= float(at_25.max()) + 1e-6
+    assert float(pose.min()) >= float(at_25.min()) - 1e-6
+
+
+def steps_of(pose: torch.Tensor) -> tuple[float, float]:
+    """Largest step from frame to frame within three frames of a block's end, and elsewhere."""
+    step = pose.diff(dim=0).norm(dim=1)
+    frame = torch.arange(len(step))
+    seam = ((frame + 3) % 32 <= 6) & (frame >= 16)
+    return float(step[seam].max()), float(step[~seam].max())
+
+
+@pytest.mark.parametrize("blend", [8, 16, 32])
+def test_blended_blocks_have_no_seams(blend):
+    at_seam, elsewhere = steps_of(pose_of(Sway(), 32 * 30 + 1, blend=blend))
+    assert at_seam <= elsewhere
+
+
+def test_blocks_of_the_reference_do_have_seams():
+    at_seam, elsewhere = steps_of(pose_of(Sway(), 32 * 30 + 1))
+    assert at_seam > 1.5 * elsewhere
+
+
+def test_a_blended_track_leaves_the_portraits_pose_gently():
+    assert torch.allclose(pose_of(Sway(), 200, blend=16)[0], REFERENCE, atol=0.01)
+
+
+def test_ten_minutes_stay_continuous_and_near_the_portrait(posevae):
+    pose = pose_of(posevae, 10 * 60 * 25, blend=16)
+    motion = pose - REFERENCE
+    assert motion.isfinite().all()
+    first, last = motion[:1500].abs().max(), motion[-1500:].abs().max()
+    assert float(last) < 2 * float(first)  # no drift
+    at_seam, elsewhere = steps_of(pose)
+    assert at_seam <= elsewhere
