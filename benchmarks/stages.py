@@ -67,7 +67,12 @@ def measure_case(
     expression = timed(
         "ExpNet", lambda: predict_expression(pack.expnet, mel, own_expression[0], blink, basis=pack.basis)
     )
-    pose = timed("PoseVAE", lambda: predict_pose(pack.posevae, mel, own_pose[0], 0, _generator(seed), basis=pack.basis, blend=pack.pose_blend))
+    pose = timed(
+        "PoseVAE",
+        lambda: predict_pose(
+            pack.posevae, mel, own_pose[0], 0, _generator(seed), basis=pack.basis, blend=pack.pose_blend
+        ),
+    )
     keypoints = timed("mapping", lambda: pack.mapping.keypoints(face, combine(expression, pose)))
     frames = timed("face render", lambda: render_frames(pack.renderer, face, keypoints))
     content = timed("mp4 encode", lambda: encode_mp4(frames, MODEL_FPS, speech, rate))

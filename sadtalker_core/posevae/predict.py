@@ -72,7 +72,8 @@ def decode_motion(
         reference: (6,) pose.
         latents: (K, 64), one row for each of ``block_starts(N)``.
         blend: frames, 0 to 32, over which a block departs from where the one before it was heading. At 0 the blocks
-            stand side by side as in the reference, and the head jumps between them.
+            stand side by side as in the reference, and the head jumps between them; at 24 it moves no faster there
+            than elsewhere.
 
     Raises:
         SadTalkerError: blend is out of its range.

@@ -15,8 +15,8 @@ from ..pack import Pack
 from ..posevae.model import PoseVAE, PoseVAEConfig
 from .read import load_strictly, read_safetensors
 
-POSE_BLEND = 16
-"""Half a block: our PoseVAE learned motion around the resting pose, so blocks join anywhere."""
+POSE_BLEND = 24
+"""Three quarters of a block: long enough that no step at a seam is larger than the motion's own steps."""
 OPEN_ASSETS = Path(__file__).resolve().parent.parent / "assets" / "open"
 
 

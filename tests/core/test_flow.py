@@ -54,7 +54,12 @@ def test_keypoints_have_one_size_in_source_and_driving():
 def test_move_to_copies_nested_tensors_and_keeps_the_rest():
     coefficients = Coefficients("open1", 25, expression=torch.zeros(1, 64), pose=torch.zeros(1, 6))
     face = SourceFace(
-        torch.zeros(3, 8, 8), torch.zeros(3, 4, 6), Crop(0, 0, 8, 8, 6, 4), torch.zeros(478, 3), torch.zeros(80), coefficients
+        picture=torch.zeros(3, 8, 8),
+        cropped=torch.zeros(3, 4, 6),
+        crop=Crop(0, 0, 8, 8, 6, 4),
+        landmarks=torch.zeros(478, 3),
+        identity=torch.zeros(80),
+        coefficients=coefficients,
     )
     moved = move_to(face, torch.device("meta"))
     assert moved.landmarks.is_meta

@@ -96,13 +96,17 @@ class MeshRenderer(nn.Module):
 
     def _switch_below(self, warp: Tensor, below: Tensor, field: WarpField, slit: Slit, aperture: Aperture) -> None:
         """Put the lower field into ``warp`` (B, 2, h, w) below the middle of one slit, where the two differ."""
-        window = aperture.surroundings(warp.shape[2:], **(_BELOW_MOUTH if slit is MOUTH else _BELOW_EYE))
+        margins = _BELOW_MOUTH if slit is MOUTH else _BELOW_EYE
+        window = aperture.surroundings(warp.shape[2:], **margins)
         if window.empty:
             return
         along, over = aperture.place(window.pixels(warp))
         upper_edge, lower_edge = aperture.edges(along)
+        # The window serves the whole batch; each frame stays within its own margins.
+        near = (along - 0.5).abs() < 0.5 + margins["beside"]
+        near &= over > lower_edge - margins["below"] * aperture.length[:, None]
         part = window.of(warp)
-        lower = (over < (upper_edge + lower_edge) / 2).reshape(-1, 1, *part.shape[2:])
+        lower = (near & (over < (upper_edge + lower_edge) / 2)).reshape(-1, 1, *part.shape[2:])
         part.copy_(torch.where(lower, field.enlarge(below, window), part))
 
     def _show_inside(
@@ -143,7 +147,7 @@ class MeshRenderer(nn.Module):
         v_skull = (seam - over) / length
         # The jaw's drop, as the lower lip shows it.
         drop = ((driving - rigid.apply(source.landmarks[None]))[:, [_LOWER_LIP]] * _down(driving)).sum(-1)
-        scale = rigid.scale[:, None] * length
+        scale = (rigid.scale[:, None] * length).clamp_min(1.0)
         v_jaw = v_skull - drop / scale
         depth = (torch.minimum(below_lip, above_lip) / (0.12 * scale)).clamp(0, 1)
         painted = paint_mouth(source.colours, 2 * along - 1, v_skull, v_jaw, depth)
@@ -176,9 +180,12 @@ def _undo_rigid(pixels: Tensor, rigid: Similarity, pivot: Tensor) -> Tensor:
 
     The head's motion of that plane, seen in the picture, is affine: the upper left part of the rotation.
     """
-    centre = rigid.apply(pivot[None, None])[:, :, :2]  # (B, 1, 2)
-    linear = rigid.scale[:, None, None] * rigid.rotation[:, :2, :2]
-    return torch.linalg.solve(linear, (pixels - centre).transpose(1, 2)).transpose(1, 2) + pivot[:2]
+    offset = pixels - rigid.apply(pivot[None, None])[:, :, :2]  # (B, N, 2)
+    (a, b), (c, d) = (row.unbind(1) for row in rigid.rotation[:, :2, :2].unbind(1))
+    # A head seen edge on has no inverse; the floor keeps what is drawn then finite.
+    determinant = rigid.scale.clamp_min(1e-3) * (a * d - b * c).clamp_min(1e-3)
+    inverse = torch.stack((torch.stack((d, -b), 1), torch.stack((-c, a), 1)), 1) / determinant[:, None, None]
+    return offset @ inverse.transpose(1, 2) + pivot[:2]
 
 
 def _down(driving: Tensor) -> Tensor:

@@ -16,6 +16,8 @@ from .head_mesh import HeadMesh, build_head_mesh, locate_pixels
 
 CALM_BAND = 0.16
 """Width of the band inside the face's outline where smoothing sets in, in face widths."""
+HOLD_BAND = 0.05
+"""Width of the band along the picture's border in which the motion fades, in the shorter side."""
 INVERSION_ROUNDS = 10
 INVERSION_STEP = 0.7
 """Below 1, so that the iteration also settles where the motion stretches the skin to more than twice its size."""
@@ -37,6 +39,9 @@ class WarpField:
     calm: Tensor
     """(1, 1, rows, columns) 0 on the face's features to 1 at its outline and beyond: where the field is smoothed"""
 
+    hold: Tensor
+    """(1, 1, rows, columns) from 0 at the picture's border, which stays where it is, to 1 inside"""
+
     def backward(self, motion: Tensor) -> Tensor:
         """Displacement (B, 2, rows, columns), pixels, from a pixel of the frame to its place in the source.
 
@@ -50,7 +55,7 @@ class WarpField:
         forward = forward.transpose(1, 2).reshape(-1, 2, self.rows, self.columns)
         # Behind its outline a turning face hides skin that lies far back; a warp cannot hide, so it must squeeze, and
         # squeezing evenly over a band looks better than a fold.
-        forward = torch.lerp(forward, _smoothed(forward), self.calm)
+        forward = torch.lerp(forward, _smoothed(forward), self.calm) * self.hold
         identity = pixel_grid(self.rows, self.columns, self.stride, motion)  # (1, 2, rows, columns) centres
         scale = motion.new_tensor((self.columns * self.stride, self.rows * self.stride)) / 2
         backward = -forward
@@ -77,7 +82,8 @@ def build_warp_field(landmarks: Tensor, width: int, height: int, stride: int) ->
     mesh = build_head_mesh(landmarks, width, height)
     corners, weights = locate_pixels(mesh, width, height, stride)
     rows, columns = height // stride, width // stride
-    return WarpField(mesh, corners, weights, rows, columns, stride, _calm(landmarks, rows, columns, stride))
+    calm, hold = _calm(landmarks, rows, columns, stride), _hold(rows, columns)
+    return WarpField(mesh, corners, weights, rows, columns, stride, calm.to(landmarks), hold.to(landmarks))
 
 
 def _calm(landmarks: Tensor, rows: int, columns: int, stride: int) -> Tensor:
@@ -86,6 +92,13 @@ def _calm(landmarks: Tensor, rows: int, columns: int, stride: int) -> Tensor:
     cv2.fillPoly(inside, [np.rint(outline).astype(np.int32)], 1)
     depth = torch.from_numpy(cv2.distanceTransform(inside, cv2.DIST_L2, 5))
     share = 1 - (depth / (CALM_BAND * float(np.ptp(outline[:, 0])))).clamp(0, 1)
+    return (share * share * (3 - 2 * share))[None, None]
+
+
+def _hold(rows: int, columns: int) -> Tensor:
+    y, x = torch.arange(rows)[:, None], torch.arange(columns)[None]
+    distance = torch.minimum(torch.minimum(y, rows - 1 - y), torch.minimum(x, columns - 1 - x))
+    share = (distance / (HOLD_BAND * min(rows, columns))).clamp(0, 1)
     return (share * share * (3 - 2 * share))[None, None]
 
 

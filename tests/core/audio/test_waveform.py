@@ -10,7 +10,8 @@ from sadtalker_pack.sadtalker_core.errors import AudioError, ShapeError
 
 
 def tone(hz: float, rate: int, seconds: float = 0.5) -> torch.Tensor:
-    return torch.sin(2 * math.pi * hz * torch.arange(int(rate * seconds)) / rate)[None]
+    time = torch.arange(int(rate * seconds), dtype=torch.float64) / rate
+    return torch.sin(2 * math.pi * hz * time).float()[None]
 
 
 def test_channels_are_averaged():

@@ -1,0 +1,207 @@
+"""The mesh renderer on the demo portrait, with its real landmarks."""
+
+import math
+
+import pytest
+import torch
+from sadtalker_pack.sadtalker_core.errors import ShapeError
+from sadtalker_pack.sadtalker_core.face3d.alignment import rotation_from_angles
+from sadtalker_pack.sadtalker_core.face3d.landmarks import load_landmarker
+from sadtalker_pack.sadtalker_core.face3d.regions import CHIN, INNER_LIPS, OUTER_LIPS
+from sadtalker_pack.sadtalker_core.facerender.mesh.aperture import LEFT_EYE_SLIT, MOUTH, SLITS, measure_aperture
+from sadtalker_pack.sadtalker_core.facerender.mesh.renderer import MeshRenderer
+from sadtalker_pack.sadtalker_core.facerender.mesh.warp_field import build_warp_field
+from sadtalker_pack.sadtalker_core.facerender.render import iterate_frames, render_frames
+from sadtalker_pack.sadtalker_core.flow import Coefficients, Crop, Keypoints, SourceFace
+from sadtalker_pack.sadtalker_core.weights.open_pack import OPEN_ASSETS
+from torch.nn import functional as F
+
+
+@pytest.fixture(scope="module")
+def landmarker():
+    return load_landmarker(OPEN_ASSETS / "landmarker.safetensors")
+
+
+def face_of(picture, landmarker):
+    height, width = picture.shape[1:]
+    landmarks = landmarker.landmarks(picture, landmarker.detect(picture)[0]).points
+    own = Coefficients("open1", 25, expression=torch.zeros(1, 64), pose=torch.zeros(1, 6))
+    return SourceFace(picture, picture, Crop(0, 0, width, height, width, height), landmarks, torch.zeros(80), own)
+
+
+@pytest.fixture(scope="module")
+def face(demo_picture, landmarker):
+    return face_of(demo_picture[:, :512], landmarker)
+
+
+@pytest.fixture(scope="module")
+def source(face):
+    return MeshRenderer().prepare(face)
+
+
+def render(source, *driving):
+    return MeshRenderer().render(source, torch.stack(driving))
+
+
+def psnr(a, b):
+    return -10 * math.log10((a - b).square().mean().item() + 1e-12)
+
+
+def open_mouth(points, pixels):
+    moved = points.clone()
+    lower = [*INNER_LIPS[11:], *OUTER_LIPS[11:], *CHIN]
+    moved[lower, 1] += pixels
+    return moved
+
+
+def close_left_eye(points):
+    moved = points.clone()
+    for upper, lower in zip(LEFT_EYE_SLIT.upper[1:-1], LEFT_EYE_SLIT.lower[1:-1], strict=True):
+        moved[upper] = moved[lower]
+    return moved
+
+
+def turn(points, angles):
+    rotation = rotation_from_angles(torch.tensor([angles]))[0]
+    centre = points.mean(0)
+    return (points - centre) @ rotation.T + centre
+
+
+def test_the_portraits_own_points_give_back_the_portrait(source, face):
+    (frame,) = render(source, face.landmarks)
+    assert psnr(frame, face.cropped) > 60
+
+
+def test_moving_all_points_moves_the_face(source, face, landmarker):
+    (frame,) = render(source, face.landmarks + torch.tensor((8.0, 5.0, 0.0)))
+    found = landmarker.landmarks(frame, landmarker.detect(frame)[0]).points
+    moved = (found - face.landmarks)[:, :2].median(0).values
+    assert torch.allclose(moved, torch.tensor((8.0, 5.0)), atol=1.0)
+
+
+@pytest.mark.parametrize("pixels", [8, 16])
+def test_lips_open_as_far_as_the_points_say(source, face, landmarker, pixels):
+    (frame,) = render(source, open_mouth(face.landmarks, pixels))
+    found = landmarker.landmarks(frame, landmarker.detect(frame)[0]).points
+    opened = (found[14, 1] - found[13, 1]) - (face.landmarks[14, 1] - face.landmarks[13, 1])
+    assert opened.item() == pytest.approx(pixels, rel=0.35)
+
+
+def test_an_open_mouth_shows_something_else_than_lips(source, face):
+    closed, opened = render(source, face.landmarks, open_mouth(face.landmarks, 16))
+    x, y = face.landmarks[14, 0].int(), (face.landmarks[14, 1] + 9).int()
+    inside, lip = opened[:, y - 2 : y + 3, x - 5 : x + 6], closed[:, y - 2 : y + 3, x - 5 : x + 6]
+    assert inside.mean() < 0.7 * lip.mean()
+
+
+def test_a_closing_eye_changes_only_its_surroundings(source, face):
+    (frame,) = render(source, close_left_eye(face.landmarks))
+    changed = (frame - face.cropped).abs().amax(0) > 0.02
+    eye = face.landmarks[list(LEFT_EYE_SLIT.upper), :2].mean(0)
+    y, x = torch.nonzero(changed).float().T
+    assert changed.sum() > 100
+    assert (torch.stack((x, y), 1) - eye).norm(dim=1).max() < 45
+
+
+def test_the_iris_does_not_slide_while_the_lid_falls(source, face):
+    half = face.landmarks.clone()
+    for upper, lower in zip(LEFT_EYE_SLIT.upper[1:-1], LEFT_EYE_SLIT.lower[1:-1], strict=True):
+        half[upper] = 0.65 * face.landmarks[upper] + 0.35 * face.landmarks[lower]
+    (frame,) = render(source, half)
+    x, y = face.landmarks[468, :2].int().tolist()
+    below_pupil = (slice(None), slice(y + 1, y + 3), slice(x - 3, x + 4))
+    assert psnr(frame[below_pupil], face.cropped[below_pupil]) > 30
+
+
+@pytest.mark.parametrize("angles", [(0.26, 0.0, 0.0), (0.0, 0.26, 0.0), (0.0, -0.26, 0.17), (-0.26, 0.1, -0.2)])
+def test_turned_heads_leave_the_border_and_tear_nothing(source, face, angles):
+    (frame,) = render(source, turn(face.landmarks, angles))
+    assert torch.isfinite(frame).all()
+    for edge in (frame[:, 0] - face.cropped[:, 0], frame[:, :, 0] - face.cropped[:, :, 0]):
+        assert edge.abs().max() < 0.1
+    field = source.field
+    vertices = field.mesh.drive(turn(face.landmarks, angles)[None], turn(field.mesh.vertices, angles)[None])
+    backward = field.backward((vertices - field.mesh.vertices)[..., :2])
+    # A step of more than its own length between neighbouring cells would be a visible tear.
+    steps = torch.stack((backward.diff(dim=2).abs().amax(), backward.diff(dim=3).abs().amax()))
+    assert steps.max() < 4 * field.stride
+
+
+def test_the_inverse_field_leads_back(source, face):
+    """Following the frame's field and then the source's motion ends where it began."""
+    field = source.field
+    motion = torch.zeros(1, field.mesh.vertices.shape[0], 2)
+    motion[:, :478] = (turn(face.landmarks, (0.05, 0.1, 0.05)) - face.landmarks)[None, :, :2]
+    backward = field.backward(motion)
+    again = field.backward(-motion)
+    y, x = face.landmarks[4, :2].flip(0).div(field.stride).int().tolist()
+    there = backward[0, :, y, x]
+    y2, x2 = (torch.tensor((y, x)) + there.flip(0) / field.stride).round().int().tolist()
+    assert (there + again[0, :, y2, x2]).norm() < 1.5
+
+
+def test_batches_equal_single_frames(source, face):
+    points = [face.landmarks, open_mouth(face.landmarks, 10), turn(face.landmarks, (0.1, 0.1, 0.0))]
+    together = render(source, *points)
+    alone = torch.cat([render(source, one) for one in points])
+    assert torch.allclose(together, alone, atol=1e-5)
+
+
+def test_wild_points_still_give_a_picture(source, face):
+    wild = face.landmarks + 60 * torch.randn(478, 3, generator=torch.Generator().manual_seed(3))
+    outside = face.landmarks + torch.tensor((5000.0, -5000.0, 0.0))
+    frames = render(source, wild, outside, torch.zeros(478, 3))
+    assert torch.isfinite(frames).all()
+    assert frames.min() >= 0
+    assert frames.max() <= 1
+
+
+@pytest.mark.parametrize("size", [(256, 256), (360, 640), (1024, 1024)])
+def test_other_sizes(face, landmarker, size):
+    picture = F.interpolate(face.cropped[None], size, mode="bicubic", antialias=True)[0].clamp(0, 1)
+    other = face_of(picture, landmarker)
+    frames = render(MeshRenderer().prepare(other), other.landmarks, turn(other.landmarks, (0.0, 0.1, 0.0)))
+    assert frames.shape == (2, 3, *size)
+    assert psnr(frames[0], picture) > 38
+
+
+def test_apertures_know_closed_from_open(face):
+    for slit in SLITS:
+        assert len(slit.upper) == len(slit.lower)
+        aperture = measure_aperture(slit, face.landmarks[None])
+        assert (aperture.knots.diff(dim=2) > 0).all()
+        assert (aperture.heights[:, 0] >= aperture.heights[:, 1]).all()
+    gap = measure_aperture(MOUTH, face.landmarks[None])
+    closed = (gap.heights[0, 0] - gap.heights[0, 1]) / gap.length[0]
+    again = measure_aperture(MOUTH, face.landmarks[None], closed)
+    assert (again.heights[:, 0] - again.heights[:, 1]).abs().max() < 1e-3
+
+
+def test_enlarging_a_window_equals_enlarging_all(face):
+    from sadtalker_pack.sadtalker_core.facerender.mesh.aperture import Window
+
+    field = build_warp_field(face.landmarks, 512, 512, 2)
+    backward = torch.randn(2, 2, 256, 256)
+    whole = field.enlarge(backward, Window(0, 512, 0, 512))
+    for window in (Window(101, 203, 50, 77), Window(0, 9, 480, 512)):
+        assert torch.allclose(field.enlarge(backward, window), window.of(whole), atol=1e-5)
+
+
+def test_wrong_shape_is_named(source):
+    with pytest.raises(ShapeError, match="driving"):
+        MeshRenderer().render(source, torch.zeros(2, 15, 3))
+
+
+def test_render_frames_counts_and_can_be_interrupted(face):
+    keypoints = Keypoints(face.landmarks, face.landmarks.expand(5, -1, -1), 25)
+    seen = []
+    frames = render_frames(MeshRenderer(), face, keypoints, batch_size=2, on_progress=lambda *step: seen.append(step))
+    assert frames.shape == (5, *face.cropped.shape)
+    assert seen == [(2, 5), (4, 5), (5, 5)]
+    assert sum(batch.shape[0] for batch in iterate_frames(MeshRenderer(), face, keypoints, batch_size=3)) == 5
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        render_frames(MeshRenderer(), face, keypoints, batch_size=2, on_progress=stop)
