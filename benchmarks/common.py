@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("torch", "torchaudio", "numpy", "librosa", "opencv-python-headless", "av", "safetensors")
+PACKAGES = ("torch", "torchaudio", "numpy", "scipy", "opencv-python-headless", "av", "safetensors")
 """Packages whose version can change a result."""
 
 

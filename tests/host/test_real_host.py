@@ -108,7 +108,7 @@ def speak(client: Client, tmp_path: Path) -> Callable[..., Run]:
         on_progress: Callable[[Progress], None] = ignore,
         **inputs: Any,
     ) -> Run:
-        soundfile.write(tmp_path / "sound.wav", samples, rate, subtype="FLOAT")
+        soundfile.write(tmp_path / "sound.wav", samples, rate, subtype="PCM_16")
         # The server caches by name and content; a name of its own keeps runs apart.
         audio = client.upload(tmp_path / "sound.wav", f"{tmp_path.name}.wav")
         graph = with_files(example_graph(client, "talking_head"), picture, audio)

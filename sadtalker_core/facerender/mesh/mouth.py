@@ -37,7 +37,7 @@ def mouth_colours(lips: Tensor, skin: Tensor) -> MouthColours:
     """
     brightness = skin.mean().clamp(0.15, 0.9)
     ivory = skin.new_tensor((1.0, 0.95, 0.87))
-    teeth = ivory * (0.25 + 0.72 * brightness)
+    teeth = ivory * (0.36 + 0.72 * brightness)
     return MouthColours(
         cavity=lips * skin.new_tensor((0.22, 0.14, 0.14)),
         tongue=lips * skin.new_tensor((0.75, 0.55, 0.56)),
@@ -63,19 +63,19 @@ def paint_mouth(colours: MouthColours, u: Tensor, v_skull: Tensor, v_jaw: Tensor
     shade = (1 - 0.45 * depth)[..., None]
     picture = colours.cavity * shade
     picture = torch.lerp(picture.expand(*u.shape, 3), colours.tongue * shade * 0.75, 0.75 * tongue[..., None])
-    lower_teeth = colours.teeth * (0.7 * _tooth_relief(u, 0.11))[..., None]
-    picture = torch.lerp(picture, lower_teeth, (0.85 * lower)[..., None])
+    lower_teeth = colours.teeth * (0.62 * _tooth_relief(u, 0.11, 0.06))[..., None]
+    picture = torch.lerp(picture, lower_teeth, (0.45 * lower)[..., None])
     # Upper teeth catch the light in their middle and lie in the lip's shadow at their root.
     root = ((upper_edge - v_skull) / TOOTH_HEIGHT).clamp(0, 1)
-    upper_teeth = colours.teeth * (_tooth_relief(u, TOOTH_WIDTH) * (1 - 0.3 * root))[..., None]
+    upper_teeth = colours.teeth * (_tooth_relief(u, TOOTH_WIDTH, 0.14) * (1 - 0.3 * root))[..., None]
     return torch.lerp(picture, upper_teeth, upper[..., None])
 
 
-def _tooth_relief(u: Tensor, width: float) -> Tensor:
+def _tooth_relief(u: Tensor, width: float, contrast: float) -> Tensor:
     """Brightness factor of a row of teeth: a soft dark line between neighbours, and darker towards the corners."""
     place = (u / width) - torch.floor(u / width)
     line = torch.exp(-((torch.minimum(place, 1 - place) / 0.09).square()))
-    return (1 - 0.16 * line) * (1 - 0.55 * u.square()).clamp_min(0.2)
+    return (1 - contrast * line) * (1 - 0.55 * u.square()).clamp_min(0.2)
 
 
 def _soft(distance: Tensor, width: float) -> Tensor:
