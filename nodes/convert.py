@@ -8,7 +8,7 @@ from math import gcd
 from typing import Any
 
 import torch
-from comfy_api.latest import InputImpl, Types
+from comfy_api.latest import Input, InputImpl, Types
 from scipy.signal import resample_poly
 from torch import Tensor
 
@@ -106,7 +106,7 @@ def _check_not_white(colour: Tensor) -> None:
         )
 
 
-def _encodable(audio: Mapping[str, Any]) -> dict[str, Any]:
+def _encodable(audio: Mapping[str, Any]) -> Input.Audio:
     """The same sound as the host's AAC encoder takes it: on the CPU, one or two channels, one of its sample rates."""
     samples, rate = audio["waveform"].float().cpu(), int(audio["sample_rate"])
     if samples.shape[1] > 2:
@@ -115,4 +115,4 @@ def _encodable(audio: Mapping[str, Any]) -> dict[str, Any]:
         shared = gcd(rate, _RESAMPLED_RATE)
         resampled = resample_poly(samples.numpy(), _RESAMPLED_RATE // shared, rate // shared, axis=2)
         samples, rate = torch.from_numpy(resampled), _RESAMPLED_RATE
-    return {"waveform": samples, "sample_rate": rate}
+    return Input.Audio(waveform=samples, sample_rate=rate)

@@ -61,7 +61,8 @@ def to_device(value: T, device: torch.device) -> T:
     """A tensor, a value of the flow, or None, on ``device``."""
     if value is None:
         return value
-    return value.to(device) if isinstance(value, Tensor) else move_to(value, device)
+    moved: Any = value.to(device) if isinstance(value, Tensor) else move_to(value, device)
+    return moved
 
 
 def to_host(value: T) -> T:

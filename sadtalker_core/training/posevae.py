@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from scipy.signal import savgol_filter
@@ -16,7 +17,8 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from ..expnet.model import ExpNet
-from ..posevae.model import SEQUENCE, PoseEncoder, PoseVAE, PoseVAEConfig
+from ..flow import POSE_SIZE
+from ..posevae.model import LATENT_SIZE, SEQUENCE, PoseEncoder, PoseVAE, PoseVAEConfig
 from .losses import running_means
 from .speech_data import FittedClip
 
@@ -32,11 +34,13 @@ SMOOTHING_WINDOW = 13
 class PoseVAETraining:
     """Every number of the run; travels in the file it makes."""
 
-    steps: int = 1000
+    steps: int = 2500
     batch_size: int = 32
     learning_rate: float = 1e-3
-    kl_weight: float = 2e-3
+    kl_weight: float = 1e-3
     velocity_weight: float = 4.0
+    spread_batches: int = 200
+    """batches that ``spread_latents`` looks at"""
     min_windows: int = 24
     """a clip with fewer usable windows makes no style of its own"""
     audio_candidates: int = 12
@@ -190,7 +194,32 @@ def train_posevae(
         schedule.step()
         means = running_means(means, terms)
         bar.set_postfix({name.split("/")[1]: f"{value:.4f}" for name, value in means.items()}, refresh=False)
-    return network.eval(), means
+    network.eval()
+    spread_latents(network, encoder.eval(), batches, training.spread_batches)
+    return network, means
+
+
+@torch.no_grad()
+def spread_latents(network: PoseVAE, encoder: PoseEncoder, batches: Iterator[PoseBatch], count: int) -> None:
+    """Make standard normal draws cover the codes that the encoder uses, by a change of the decoder's weights alone.
+
+    A weak divergence term lets the codes of each style spread beyond the unit normal, and draws from it would then
+    move the head less than people do (Ghosh et al., "From Variational to Deterministic Autoencoders", 2020, section 4).
+    """
+    styles, codes = [], []
+    for batch in islice(batches, count):
+        mean, log_variance = encoder(batch.motion, batch.style, batch.rest, batch.audio)
+        codes.append(mean + torch.randn_like(mean) * (0.5 * log_variance).exp())
+        styles.append(batch.style)
+    style, code = torch.cat(styles), torch.cat(codes)
+    used = F.one_hot(style, network.config.styles).to(code)  # (N, styles)
+    centre = used.T @ code / used.sum(0)[:, None].clamp_min(1)  # (styles, 64)
+    deviation = (code - centre[style]).std(0)
+    # The decoder sees latent + classbias; scaling its input columns by the deviation makes that deviation * (...).
+    decoder = network.decoder
+    first = decoder.MLP.get_submodule("L0").get_parameter("weight")
+    first[:, POSE_SIZE : POSE_SIZE + LATENT_SIZE] *= deviation
+    decoder.classbias.copy_((decoder.classbias + centre) / deviation)
 
 
 def _step_terms(
@@ -201,9 +230,13 @@ def _step_terms(
     training: PoseVAETraining,
     generator: torch.Generator,
 ) -> dict[str, Tensor]:
-    mean, log_variance = encoder(batch.motion, batch.style, batch.rest, batch.audio)
+    with torch.autocast(batch.motion.device.type, torch.bfloat16):
+        mean, log_variance = encoder(batch.motion, batch.style, batch.rest, batch.audio)
+    mean, log_variance = mean.float(), log_variance.float()
     noise = torch.randn(mean.shape, generator=generator)
-    motion = network.decode(mean + noise * (0.5 * log_variance).exp(), batch.style, batch.rest, batch.audio)
+    latent = mean + noise * (0.5 * log_variance).exp()
+    with torch.autocast(batch.motion.device.type, torch.bfloat16):
+        motion = network.decode(latent, batch.style, batch.rest, batch.audio).float()
     error, velocity_error = (motion - batch.motion) / spread, ((motion - batch.motion) / spread).diff(dim=1)
     divergence = -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(1).mean()
     return {

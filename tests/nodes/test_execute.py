@@ -223,6 +223,31 @@ class TestCancel:
             TestTalkingHead().run(image, audio)
 
 
+class TestUnusualPictures:
+    def extract(self, pack, image):
+        return run_node("SadTalkerExtract3DMM", pack=pack, image=image, framing="crop", size=SIZE, face_index=0)[0]
+
+    def test_grey(self, pack, image, face):
+        found = self.extract(pack, image.mean(3, keepdim=True))
+        assert float((found.landmarks - face.landmarks).abs().mean()) < 3
+
+    def test_sixteen_bits(self, pack, image, face):
+        found = self.extract(pack, (image * 65_535).round().to(torch.uint16))
+        torch.testing.assert_close(found.landmarks, face.landmarks, atol=0.2, rtol=0)
+
+    def test_transparent_background(self, pack, image, face):
+        alpha = torch.zeros_like(image[..., :1])
+        left, top, right, bottom = face.crop.left, face.crop.top, face.crop.right, face.crop.bottom
+        alpha[:, top:bottom, left:right] = 1
+        found = self.extract(pack, torch.cat((image, alpha), 3))
+        assert float((found.landmarks - face.landmarks).abs().mean()) < 5
+
+    def test_tiny(self, pack, image):
+        tiny = torch.nn.functional.interpolate(image.permute(0, 3, 1, 2), (32, 32), mode="area").permute(0, 2, 3, 1)
+        with pytest.raises(FaceNotFoundError, match="32x32"):
+            self.extract(pack, tiny)
+
+
 class TestBadInput:
     def test_no_face(self, pack):
         noise = torch.rand(1, 300, 300, 3)
