@@ -88,17 +88,23 @@ def _run(options: argparse.Namespace, places: Places) -> int:
     homes = places.cache / "host"
     homes.mkdir(parents=True, exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="demo-", dir=homes))
-    with Server(places, home, port=options.port) as server:
-        client = Client(server.url)
-        nodes = check_pack(client, server)
-        if options.list_nodes:
-            print("\n".join(nodes))
-        elif options.serve:
-            _serve(server, places)
-        else:
-            _make_video(client, server, options, places)
-    # Kept after an error, for its log.
-    shutil.rmtree(home, ignore_errors=True)
+    failed = False
+    try:
+        with Server(places, home, port=options.port) as server:
+            client = Client(server.url)
+            nodes = check_pack(client, server)
+            if options.list_nodes:
+                print("\n".join(nodes))
+            elif options.serve:
+                _serve(server, places)
+            else:
+                _make_video(client, options, places)
+    except HostError:
+        failed = True
+        raise
+    finally:
+        if not failed:  # after an error the folder stays, for its log
+            shutil.rmtree(home, ignore_errors=True)
     return 0
 
 
@@ -138,7 +144,7 @@ def _serve(server: Server, places: Places) -> None:
     raise HostError("ComfyUI ended by itself.", "Read the end of its log above.", server.tail())
 
 
-def _make_video(client: Client, server: Server, options: argparse.Namespace, places: Places) -> None:
+def _make_video(client: Client, options: argparse.Namespace, places: Places) -> None:
     path = find_graph(places.root, options.workflow)
     graph = _filled_graph(client, read_graph(path), options, places)
     say(f"[host] running {path.name}")

@@ -37,7 +37,7 @@ def predict_expression(
     frames = len(mel)
     check_shape("reference", reference, f"{frames} {EXPRESSION_SIZE}" if reference.ndim == 2 else f"{EXPRESSION_SIZE}")
     references = reference.expand(frames, -1)
-    ratio = references.new_zeros(frames) if blink is None else _matching_closure(blink, mel)
+    ratio = references.new_zeros(frames) if blink is None else _matching_closure(blink, mel, references)
     parts: list[Tensor] = []
     for start in range(0, frames, batch_size):
         part = slice(start, start + batch_size)
@@ -46,10 +46,10 @@ def predict_expression(
     return Coefficients(basis, mel.fps, expression=torch.cat(parts))
 
 
-def _matching_closure(blink: BlinkCurve, mel: MelWindows) -> Tensor:
+def _matching_closure(blink: BlinkCurve, mel: MelWindows, like: Tensor) -> Tensor:
     if len(blink) != len(mel) or blink.fps != mel.fps:
         raise SadTalkerError(
             f"The blinks are {len(blink)} frames at {blink.fps} a second, the speech {len(mel)} frames at {mel.fps}. "
             "Make the blinks from the same mel windows."
         )
-    return blink.closure
+    return blink.closure.to(like)

@@ -29,7 +29,8 @@ def render_frames(
     on_progress: Progress = no_progress,
 ) -> Tensor:
     """All frames (T, 3, h, w) in [0, 1], on the CPU."""
-    frames = torch.empty(len(keypoints), *face.cropped.shape)
+    # Colours last in memory, as pictures are shown and encoded: nobody then needs a second copy of the whole clip.
+    frames = torch.empty((len(keypoints), *face.cropped.shape), memory_format=torch.channels_last)
     done = 0
     for batch in iterate_frames(renderer, face, keypoints, batch_size=batch_size):
         frames[done : done + batch.shape[0]] = batch.cpu()

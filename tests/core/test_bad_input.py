@@ -49,10 +49,10 @@ def two_people(demo_picture):
 
 
 class TestNoFace:
-    @pytest.mark.parametrize("kind", ["grey", "noise", "black"])
+    @pytest.mark.parametrize("kind", ["grey", "noise"])
     def test_says_so_and_what_helps(self, pack, kind):
         noise = torch.rand(3, 300, 400)
-        pictures = {"grey": torch.full_like(noise, 0.5), "noise": noise, "black": torch.zeros_like(noise)}
+        pictures = {"grey": torch.full_like(noise, 0.5), "noise": noise}
         message = refusal(pack, pictures[kind])
         assert "No face was found in the 400x300 picture" in message
         assert "Use a portrait that shows the whole face from the front" in message
