@@ -54,7 +54,8 @@ def paint_mouth(colours: MouthColours, u: Tensor, v_skull: Tensor, v_jaw: Tensor
         depth: (B, N) 0 at the lips' edge to 1 deep inside; how much of the light has gone.
     """
     bend = ARCH * u.square()
-    upper_edge = UPPER_TEETH_BELOW_SEAM - bend
+    gaps = _gaps(u, TOOTH_WIDTH)
+    upper_edge = UPPER_TEETH_BELOW_SEAM - bend - 0.02 * gaps  # rounded corners
     upper = _soft(upper_edge - v_skull, 0.02) * _soft(0.78 - u.abs(), 0.16)
     lower_edge = LOWER_TEETH_ABOVE_SEAM + 0.5 * bend
     lower = _soft(v_jaw - lower_edge, 0.02) * _soft(0.62 - u.abs(), 0.2)
@@ -63,19 +64,23 @@ def paint_mouth(colours: MouthColours, u: Tensor, v_skull: Tensor, v_jaw: Tensor
     shade = (1 - 0.45 * depth)[..., None]
     picture = colours.cavity * shade
     picture = torch.lerp(picture.expand(*u.shape, 3), colours.tongue * shade * 0.75, 0.75 * tongue[..., None])
-    lower_teeth = colours.teeth * (0.62 * _tooth_relief(u, 0.11, 0.06))[..., None]
+    lower_teeth = colours.teeth * (0.62 * _relief(u, 0.06 * _gaps(u, 0.11)))[..., None]
     picture = torch.lerp(picture, lower_teeth, (0.45 * lower)[..., None])
     # Upper teeth catch the light in their middle and lie in the lip's shadow at their root.
     root = ((upper_edge - v_skull) / TOOTH_HEIGHT).clamp(0, 1)
-    upper_teeth = colours.teeth * (_tooth_relief(u, TOOTH_WIDTH, 0.14) * (1 - 0.3 * root))[..., None]
+    upper_teeth = colours.teeth * (_relief(u, 0.1 * gaps) * (1 - 0.3 * root))[..., None]
     return torch.lerp(picture, upper_teeth, upper[..., None])
 
 
-def _tooth_relief(u: Tensor, width: float, contrast: float) -> Tensor:
-    """Brightness factor of a row of teeth: a soft dark line between neighbours, and darker towards the corners."""
+def _gaps(u: Tensor, width: float) -> Tensor:
+    """1 between neighbouring teeth of a width, 0 on their faces; the middle of the row is a gap."""
     place = (u / width) - torch.floor(u / width)
-    line = torch.exp(-((torch.minimum(place, 1 - place) / 0.09).square()))
-    return (1 - contrast * line) * (1 - 0.55 * u.square()).clamp_min(0.2)
+    return torch.exp(-((torch.minimum(place, 1 - place) / 0.09).square()))
+
+
+def _relief(u: Tensor, lines: Tensor) -> Tensor:
+    """Brightness factor of a row of teeth: soft dark lines, and darker towards the corners."""
+    return (1 - lines) * (1 - 0.6 * u.square()).clamp_min(0.2)
 
 
 def _soft(distance: Tensor, width: float) -> Tensor:

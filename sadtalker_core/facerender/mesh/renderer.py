@@ -153,7 +153,7 @@ class MeshRenderer(nn.Module):
         painted = paint_mouth(source.colours, 2 * along - 1, v_skull, v_jaw, depth)
         # A shadow under the upper lip, so that the teeth lie behind it.
         painted = painted * (0.62 + 0.38 * (below_lip / (0.05 * scale)).clamp(0, 1))[..., None]
-        shown = torch.minimum(upper_edge - over, over - lower_edge) / (0.02 * length)
+        shown = torch.minimum(upper_edge - over, over - lower_edge) + 1.0  # up to the lips' very edge
         return torch.lerp(painted, own, (source.own_inside * shown.clamp(0, 1))[..., None])
 
 
