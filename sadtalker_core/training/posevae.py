@@ -26,6 +26,7 @@ MAX_MOTION = (0.3, 0.4, 0.3, 0.35, 0.35, 0.7)
 """Windows that leave this range (radians; canonical units) are dropped: the mesh renderer cannot show them."""
 MAX_STEP = (0.08, 0.08, 0.08, 0.06, 0.06, 0.15)
 """Windows with a larger step from frame to frame are dropped: a cut, a moving camera, or a lost face."""
+POSE_AXES = ("pitch", "yaw", "roll", "x", "y", "z")
 SMOOTHING_WINDOW = 13
 """Frames of the Savitzky-Golay filter, order 2."""
 
@@ -182,7 +183,8 @@ def train_posevae(
     )
     # Each of the six numbers counts in units of its own spread: radians and lengths are not comparable.
     spread = torch.stack([w.motion for w in windows]).flatten(0, 1).std(0)
-    batches = draw_batches(windows, hear(windows, network), training, generator)
+    voices = hear(windows, network)
+    batches = draw_batches(windows, voices, training, generator)
     means: dict[str, float] = {}
     bar = tqdm(range(training.steps), desc="posevae", unit="step", mininterval=5)
     for _ in bar:
@@ -196,7 +198,8 @@ def train_posevae(
         bar.set_postfix({name.split("/")[1]: f"{value:.4f}" for name, value in means.items()}, refresh=False)
     network.eval()
     spread_latents(network, encoder.eval(), batches, training.spread_batches)
-    return network, means
+    gain = match_spread(network, windows, voices, generator)
+    return network, means | {f"posevae/gain {axis}": float(g) for axis, g in zip(POSE_AXES, gain, strict=True)}
 
 
 @torch.no_grad()
@@ -220,6 +223,32 @@ def spread_latents(network: PoseVAE, encoder: PoseEncoder, batches: Iterator[Pos
     first = decoder.MLP.get_submodule("L0").get_parameter("weight")
     first[:, POSE_SIZE : POSE_SIZE + LATENT_SIZE] *= deviation
     decoder.classbias.copy_((decoder.classbias + centre) / deviation)
+
+
+@torch.no_grad()
+def match_spread(
+    network: PoseVAE, windows: list[MotionWindow], voices: Voices, generator: torch.Generator, samples: int = 128
+) -> Tensor:
+    """Give sampled motion the spread of the real one, and return the factors (6,) that it took.
+
+    A network that minimises squared errors answers what it cannot know with less motion. The factors, one for each of
+    the six numbers and the same for every style, go into the decoder's last layer; the mean motion stays.
+    """
+    real, sampled, means = [], [], []
+    for style in range(network.config.styles):
+        motion = torch.stack([window.motion for window in windows if window.style == style])
+        chosen = torch.randint(voices.features.shape[0], (samples,), generator=generator)
+        latent = torch.randn(samples, LATENT_SIZE, generator=generator)
+        rest = torch.zeros(samples, POSE_SIZE)
+        made = network.decode(latent, torch.full((samples,), style), rest, voices.features[chosen])
+        real.append(motion.flatten(0, 1).var(0))
+        sampled.append(made.flatten(0, 1).var(0))
+        means.append(made.flatten(0, 1).mean(0))
+    gain = (torch.stack(real).mean(0) / torch.stack(sampled).mean(0)).sqrt()
+    last, mean = network.decoder.pose_linear, torch.stack(means).mean(0)
+    last.weight.mul_(gain[:, None])
+    last.bias.copy_(gain * last.bias + (1 - gain) * mean)
+    return gain
 
 
 def _step_terms(
