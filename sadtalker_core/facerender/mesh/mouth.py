@@ -36,12 +36,13 @@ def mouth_colours(lips: Tensor, skin: Tensor) -> MouthColours:
     Teeth are lit like the skin: brighter than it, with a touch of its hue.
     """
     brightness = skin.mean().clamp(0.15, 0.9)
-    ivory = skin.new_tensor((1.0, 0.95, 0.87))
-    teeth = ivory * (0.36 + 0.72 * brightness)
+    # The light that colours the skin colours the teeth as well; without it they look blue in a warm picture.
+    light = (skin / brightness).clamp(0.5, 1.6) ** 0.5
+    teeth = skin.new_tensor((0.98, 0.94, 0.86)) * light * (0.3 + 0.72 * brightness)
     return MouthColours(
         cavity=lips * skin.new_tensor((0.22, 0.14, 0.14)),
         tongue=lips * skin.new_tensor((0.75, 0.55, 0.56)),
-        teeth=(0.9 * teeth + 0.1 * skin).clamp(0, 0.92),
+        teeth=teeth.clamp(0, 0.92),
     )
 
 
