@@ -26,7 +26,7 @@ from .speech_data import FittedClip, eye_aspect, mouth_opening, mouth_width, spe
 class ExpNetTraining:
     """Every number of the run; travels in the file it makes."""
 
-    steps: int = 3000
+    steps: int = 1500
     batch_size: int = 192
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.01
@@ -124,6 +124,7 @@ def draw_batches(
     blinking = torch.nonzero(frames.closure > 0.3)[:, 0]
     total, size = frames.expression.shape[0], training.batch_size
     quiet, blinks = int(size * training.silence_share), int(size * training.blink_share)
+    silent = slice(size - quiet, size)
     while True:
         chosen = torch.randint(total, (size,), generator=generator)
         if len(blinking):
@@ -133,12 +134,12 @@ def draw_batches(
         reference = frames.expression[frames.first[clip] + step]
         mel = augment_mel(frames.windows[chosen].float(), generator)
         target = frames.expression[chosen].clone()
-        mel[-quiet:] = -4 + 0.8 * torch.rand(quiet, 1, 1, 1, generator=generator) * torch.rand(
+        mel[silent] = -4 + 0.8 * torch.rand(quiet, 1, 1, 1, generator=generator) * torch.rand(
             (quiet, *mel.shape[1:]), generator=generator
         )
-        target[-quiet:] = frames.closed[clip[-quiet:]]
+        target[silent] = frames.closed[clip[silent]]
         ratio = frames.closure[chosen, None].clone()
-        ratio[-quiet:] = 0
+        ratio[silent] = 0
         # Only mouth, jaw and eyelids follow the speech; the rest stays as in the reference.
         target = reference + (target - reference) @ region
         # Whatever a reference carries beyond the speaker's own face must reach the output unchanged.

@@ -35,7 +35,7 @@ SMOOTHING_WINDOW = 13
 class PoseVAETraining:
     """Every number of the run; travels in the file it makes."""
 
-    steps: int = 2500
+    steps: int = 2200
     batch_size: int = 32
     learning_rate: float = 1e-3
     kl_weight: float = 1e-3

@@ -13,6 +13,7 @@ from sadtalker_pack.sadtalker_core.facerender.render import render_frames
 from sadtalker_pack.sadtalker_core.flow import SAMPLE_RATE, Waveform
 from sadtalker_pack.sadtalker_core.pipeline import TalkingHeadOptions, predict_coefficients, talking_head
 from sadtalker_pack.sadtalker_core.weights.open_pack import load_open_pack
+from torch.nn import functional as F
 
 SECONDS, FPS = 2, 25
 OPTIONS = TalkingHeadOptions()
@@ -101,7 +102,9 @@ class TestFrames:
         assert (changes > 1e-4).all()
 
     def test_look_like_the_portrait(self, made):
-        assert (made.frames - made.face.cropped).abs().mean() < 0.06
+        # Coarsely, for the head moves: fine detail is somewhere else in each frame.
+        frames, portrait = (F.adaptive_avg_pool2d(picture, 8) for picture in (made.frames, made.face.cropped[None]))
+        assert (frames - portrait).abs().mean((1, 2, 3)).max() < 0.08
 
     @pytest.mark.parametrize(("fps", "frames"), [(30.0, 6), (12.5, 2)])
     def test_follow_the_frame_rate(self, pack, demo_picture, speech, fps, frames):
