@@ -48,6 +48,7 @@ class MorphableModel(nn.Module):
     expression_basis: Tensor
     identity_deviation: Tensor
     expression_deviation: Tensor
+    _stable: Tensor
 
     def __init__(self) -> None:
         super().__init__()

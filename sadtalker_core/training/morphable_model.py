@@ -38,12 +38,11 @@ def build_morphable_model(clips: list[ClipTrack]) -> tuple[MorphableModel, dict[
     mesh = load_face_mesh()
     mirror = mirror_permutation(mesh)
     reference = _initial_reference(mesh)
+    aligned, neutrals = _neutral_faces(clips, reference)
     for _ in range(3):  # the mean shape and the alignment to it settle together
-        aligned = [align_clip(clip, reference) for clip in clips]
-        neutrals = _speaker_neutrals(aligned)
         mean = torch.stack(list(neutrals.values())).mean(0)
-        mean = (mean + _mirrored(mean, mirror)) / 2
-        reference = _normalised(mean)
+        reference = _normalised((mean + _mirrored(mean, mirror)) / 2)
+        aligned, neutrals = _neutral_faces(clips, reference)
     expression, deviation = _expression_components(aligned, neutrals, mirror)
     identity, identity_deviation = _identity_components(neutrals, reference, expression, mirror)
     facts = {
@@ -83,7 +82,7 @@ def mirror_permutation(mesh: FaceMesh) -> Tensor:
     swap = (0, 3, 2, 1, 4)
     left = [RIGHT_IRIS[i] for i in swap]
     right = [LEFT_IRIS[i] for i in swap]
-    irises = dict(zip((*LEFT_IRIS, *RIGHT_IRIS), (*left, *right), strict=True))
+    irises: dict[int, int] = dict(zip((*LEFT_IRIS, *RIGHT_IRIS), (*left, *right), strict=True))
     return torch.cat((partner, torch.tensor([irises[v] for v in range(partner.shape[0], VERTICES)])))
 
 
@@ -97,13 +96,14 @@ def _normalised(vertices: Tensor) -> Tensor:
     return vertices / (vertices[33] - vertices[263]).norm()
 
 
-def _speaker_neutrals(aligned: list[AlignedClip]) -> dict[str, Tensor]:
-    """Median face (478, 3) of each speaker."""
+def _neutral_faces(clips: list[ClipTrack], reference: Tensor) -> tuple[list[AlignedClip], dict[str, Tensor]]:
+    """All clips aligned to ``reference``, and the median face (478, 3) of each speaker."""
+    aligned = [align_clip(clip, reference) for clip in clips]
     by_speaker: dict[str, list[Tensor]] = {}
     for clip in aligned:
         if clip.vertices.shape[0] >= 5:
             by_speaker.setdefault(clip.speaker, []).append(clip.vertices)
-    return {speaker: torch.cat(parts).median(0).values for speaker, parts in by_speaker.items()}
+    return aligned, {speaker: torch.cat(parts).median(0).values for speaker, parts in by_speaker.items()}
 
 
 def _expression_components(

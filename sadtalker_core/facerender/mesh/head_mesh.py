@@ -138,7 +138,8 @@ def _fill_holes(owner: np.ndarray) -> np.ndarray:
         return owner
     _, labels = cv2.distanceTransformWithLabels(missing, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
     covered = owner >= 0
-    owner_of_label = np.zeros(labels.max() + 1, owner.dtype)
+    labels = labels.astype(np.int64)
+    owner_of_label = np.zeros(int(labels.max()) + 1, owner.dtype)
     owner_of_label[labels[covered]] = owner[covered]
     return owner_of_label[labels]
 
