@@ -47,25 +47,25 @@ def load_open_pack(folder: Path = OPEN_ASSETS) -> Pack:
 
 
 def load_morphable_model(path: Path) -> MorphableModel:
-    """The 3DMM from its file."""
+    """The 3DMM from its file, in inference mode."""
     model = MorphableModel()
     load_strictly(model, read_safetensors(path))
-    return model
+    return model.eval()
 
 
 def load_expnet(path: Path) -> ExpNet:
-    """The expression network from its file."""
+    """The expression network from its file, in inference mode."""
     expnet = ExpNet()
     load_strictly(expnet, read_safetensors(path))
-    return expnet
+    return expnet.eval()
 
 
 def load_posevae(path: Path) -> PoseVAE:
-    """The head-pose network from its file; the number of styles is in the file's configuration."""
+    """The head-pose network from its file, in inference mode; the number of styles is in the file's configuration."""
     file = read_safetensors(path)
     posevae = PoseVAE(PoseVAEConfig(**file.config))
     load_strictly(posevae, file)
-    return posevae
+    return posevae.eval()
 
 
 def _freeze(module: nn.Module) -> None:
