@@ -1,0 +1,1 @@
+"""Frames and tracks -> numbers. Empty so far."""

@@ -1,0 +1,1 @@
+"""MEL -> COEFFICIENTS (expression), and the blinks that steer the eyelids."""

@@ -1,0 +1,1 @@
+"""PICTURE -> COEFFICIENTS: landmarks, crop, 3DMM."""

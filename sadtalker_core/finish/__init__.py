@@ -1,0 +1,1 @@
+"""FRAMES -> FRAMES: what happens after rendering. Empty so far."""

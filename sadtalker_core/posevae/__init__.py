@@ -1,0 +1,1 @@
+"""MEL -> COEFFICIENTS (head pose)."""
