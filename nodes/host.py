@@ -14,12 +14,10 @@ from comfy.utils import ProgressBar
 from torch import Tensor, nn
 
 from ..sadtalker_core.flow import Progress, move_to
-from ..sadtalker_core.pack import Pack
+from ..sadtalker_core.pack import Pack, Renderer
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
-_RENDER_BYTES = 500
-"""A pixel of a frame, at the renderer's peak: some 40 float32 pictures, with room to spare."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +93,9 @@ def in_batches(run: Callable[[int], T], batch_size: int) -> T:
         model_management.soft_empty_cache()
 
 
-def render_memory(width: int, height: int, batch_size: int) -> int:
-    """Bytes that the renderer needs for a batch of frames beside its weights."""
-    return batch_size * width * height * _RENDER_BYTES
+def render_memory(renderer: Renderer, pixels: int, batch_size: int) -> int:
+    """Bytes that a renderer needs beside its weights for a batch of frames of so many pixels each."""
+    return batch_size * pixels * renderer.bytes_per_pixel
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> bool | str:

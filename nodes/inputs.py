@@ -51,7 +51,9 @@ def framing() -> io.Input:
         "framing",
         options=list(FRAMINGS),
         default=FRAMINGS[0],
-        tooltip="crop: head and shoulders, cut out around the face. full: the whole picture.",
+        tooltip="crop: the head, cut out around the face. extcrop: with more around it. resize: the whole picture. "
+        "full, extfull: as crop and extcrop, to be pasted back into the whole picture with Paste Back; the open "
+        "networks animate the whole picture at once.",
     )
 
 
@@ -62,7 +64,8 @@ def size() -> io.Input:
         min=MIN_SIZE,
         max=MAX_SIZE,
         step=2,
-        tooltip="Longer side of the video in pixels. With 'full' the picture is made smaller, never larger.",
+        tooltip="Longer side of the video in pixels. A whole picture is made smaller, never larger; the official "
+        "networks draw 256 or 512, as their file says, and never more.",
     )
 
 

@@ -38,7 +38,7 @@ class Extract3DMM(io.ComfyNode):
     @classmethod
     def execute(cls, pack: HostedPack, image: Tensor, framing: str, size: int, face_index: int) -> io.NodeOutput:
         picture = picture_from_image(image)
-        device = pack.load("landmarker", "model", memory_required=4 * picture.nbytes)
+        device = pack.load("landmarker", "extractor", memory_required=4 * picture.nbytes)
         face = extract_face(pack.core, picture.to(device), face_index=face_index, framing=framing, size=size)
         face = to_host(face)
         return io.NodeOutput(face, image_from_frames(face.cropped[None]))

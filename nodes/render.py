@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ..sadtalker_core.facerender.head_turn import head_turn
 from ..sadtalker_core.facerender.render import render_frames
 from ..sadtalker_core.flow import Coefficients, Keypoints, SourceFace
 from . import inputs, sockets
 from .convert import image_from_frames
 from .host import HostedPack, in_batches, progress, render_memory, to_device, to_host
+
+ANGLES = {"yaw": "Turn of the head to the side", "pitch": "Nod of the head", "roll": "Tilt of the head"}
 
 
 class MappingNet(io.ComfyNode):
@@ -27,6 +30,7 @@ class MappingNet(io.ComfyNode):
                 sockets.Coeffs.Input(
                     "coefficients", tooltip="A track with expression and pose, from Combine Coefficients."
                 ),
+                *(_angle(name, what) for name, what in ANGLES.items()),
             ],
             outputs=[
                 sockets.Keypoints.Output(display_name="keypoints", tooltip="Points of the face, one set a frame.")
@@ -34,10 +38,29 @@ class MappingNet(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, pack: HostedPack, face: SourceFace, coefficients: Coefficients) -> io.NodeOutput:
+    def execute(
+        cls,
+        pack: HostedPack,
+        face: SourceFace,
+        coefficients: Coefficients,
+        yaw: str = "",
+        pitch: str = "",
+        roll: str = "",
+    ) -> io.NodeOutput:
+        turn = head_turn(len(coefficients), yaw, pitch, roll)
         device = pack.load("mapping")
-        keypoints = pack.core.mapping.keypoints(to_device(face, device), to_device(coefficients, device))
+        keypoints = pack.core.mapping.keypoints(to_device(face, device), to_device(coefficients, device), turn)
         return io.NodeOutput(to_host(keypoints))
+
+
+def _angle(name: str, what: str) -> io.Input:
+    return io.String.Input(
+        name,
+        default="",
+        optional=True,
+        tooltip=f"{what} in degrees, instead of the coefficients': one number, or several that the head passes through "
+        "at an even speed, such as -20 30 10. Empty: as the coefficients say.",
+    )
 
 
 class FaceRender(io.ComfyNode):
@@ -71,7 +94,7 @@ class FaceRender(io.ComfyNode):
 
     @classmethod
     def execute(cls, pack: HostedPack, face: SourceFace, keypoints: Keypoints, batch_size: int) -> io.NodeOutput:
-        memory = render_memory(face.crop.width, face.crop.height, batch_size)
+        memory = render_memory(pack.core.renderer, face.cropped[0].numel(), batch_size)
         device = pack.load("renderer", memory_required=memory)
         face, keypoints = to_device(face, device), to_device(keypoints, device)
         frames = in_batches(

@@ -87,7 +87,8 @@ class ExpNetNode(io.ComfyNode):
             basis=pack.core.basis,
             on_progress=progress(),
         )
-        return io.NodeOutput(to_host(scale_expression(track, expression_scale, own)))
+        fixed = own if pack.core.scales_about_portrait else None
+        return io.NodeOutput(to_host(scale_expression(track, expression_scale, fixed)))
 
 
 class PoseVAENode(io.ComfyNode):

@@ -9,10 +9,11 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..sadtalker_core.face3d.extract import FRAMINGS
+from ..sadtalker_core.facerender.render import frames_at_once
 from ..sadtalker_core.pipeline import TalkingHeadOptions, talking_head
 from . import inputs, sockets
 from .convert import picture_from_image, video_from_frames, waveform_from_audio
-from .host import HostedPack, check_choice, progress, render_memory, to_device
+from .host import HostedPack, check_choice, in_batches, progress, render_memory, to_device
 from .load import hosted_open_pack, open_pack_fingerprint
 
 
@@ -62,13 +63,20 @@ class TalkingHeadNode(io.ComfyNode):
     ) -> io.NodeOutput:
         picture, waveform = picture_from_image(image), waveform_from_audio(audio)
         pack = pack or hosted_open_pack()
-        memory = 4 * picture.nbytes + render_memory(options["size"], options["size"], batch_size=4)
+        pixels = options["size"] ** 2
+        batch_size = frames_at_once(pack.core.renderer, pixels)
+        memory = 4 * picture.nbytes + render_memory(pack.core.renderer, pixels, batch_size)
         device = pack.load(*pack.patchers, memory_required=memory)
-        head = talking_head(
-            pack.core,
-            picture.to(device),
-            to_device(waveform, device),
-            TalkingHeadOptions(**options),
-            on_progress=progress(),
+        picture, waveform = picture.to(device), to_device(waveform, device)
+        head = in_batches(
+            lambda count: talking_head(
+                pack.core,
+                picture,
+                waveform,
+                TalkingHeadOptions(**options),
+                batch_size=count,
+                on_progress=progress(),
+            ),
+            batch_size,
         )
         return io.NodeOutput(video_from_frames(head.frames, head.fps, audio))

@@ -12,14 +12,17 @@ from .errors import SadTalkerError
 from .flow import Coefficients
 
 
-def scale_expression(track: Coefficients, scale: float, reference: Coefficients) -> Coefficients:
+def scale_expression(track: Coefficients, scale: float, reference: Coefficients | None) -> Coefficients:
     """Scale the distance of each expression from the portrait's own: 0 keeps the portrait's face, 1 changes nothing.
 
     Args:
         track: with an expression stream (T, 64).
-        reference: one frame, the portrait's coefficients, same basis.
+        reference: one frame, the portrait's coefficients, same basis; None scales the distance from the mean face, as
+            the reference implementation does.
     """
-    return replace(track, expression=_scale(_stream(track, "expression"), scale, _stream(reference, "expression")))
+    expression = _stream(track, "expression")
+    fixed = torch.zeros_like(expression[:1]) if reference is None else _stream(reference, "expression")
+    return replace(track, expression=_scale(expression, scale, fixed))
 
 
 def scale_pose(track: Coefficients, scale: float, reference: Coefficients) -> Coefficients:

@@ -142,11 +142,11 @@ class Crop:
     """box in picture pixels, right and bottom exclusive; inside the picture"""
     width: int
     height: int
-    """size of the rendered picture in pixels, both even"""
+    """size of the rendered frames in pixels, both even"""
 
     @property
     def scale(self) -> tuple[float, float]:
-        """Rendered pixels per picture pixel, (x, y)."""
+        """Frame pixels per picture pixel, (x, y)."""
         return self.width / (self.right - self.left), self.height / (self.bottom - self.top)
 
 
@@ -157,8 +157,10 @@ class SourceFace:
     picture: Tensor
     """(3, H, W) the whole picture"""
     cropped: Tensor
-    """(3, h, w) the part that is rendered, h and w even; ``crop`` says where it lies in ``picture``"""
+    """(3, h, w) the part that is rendered, as the pack's renderer reads it: the mesh renderer at the frames' own size,
+    the official networks as a square"""
     crop: Crop
+    """where that part lies in ``picture``, and the size of the frames"""
     landmarks: Tensor
     """(478, 3) in pixels of ``cropped``; z in the same unit, negative towards the camera"""
     identity: Tensor
@@ -168,7 +170,7 @@ class SourceFace:
 
     def __post_init__(self) -> None:
         check_shape("SourceFace.picture", self.picture, "3 H W")
-        check_shape("SourceFace.cropped", self.cropped, f"3 {self.crop.height} {self.crop.width}")
+        check_shape("SourceFace.cropped", self.cropped, "3 H W")
         check_shape("SourceFace.landmarks", self.landmarks, "478 3")
         check_shape("SourceFace.identity", self.identity, str(IDENTITY_SIZE))
         if len(self.coefficients) != 1 or self.coefficients.expression is None or self.coefficients.pose is None:
@@ -177,6 +179,31 @@ class SourceFace:
     @property
     def basis(self) -> str:
         return self.coefficients.basis
+
+    @property
+    def shows_whole_picture(self) -> bool:
+        """Whether the frames show all of the picture, so that there is nothing to paste them into."""
+        height, width = self.picture.shape[1:]
+        return (self.crop.left, self.crop.top, self.crop.right, self.crop.bottom) == (0, 0, width, height)
+
+
+@dataclass(frozen=True, slots=True)
+class HeadTurn:
+    """Head angles that replace those of the coefficients; None leaves an angle as it is."""
+
+    yaw: Tensor | None = None
+    """(T,) degrees"""
+    pitch: Tensor | None = None
+    roll: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        lengths = {len(angle) for angle in self.angles.values() if angle is not None}
+        if len(lengths) > 1:
+            raise SadTalkerError(f"The curves of a HeadTurn must have one length, got {sorted(lengths)} frames.")
+
+    @property
+    def angles(self) -> dict[str, Tensor | None]:
+        return {"yaw": self.yaw, "pitch": self.pitch, "roll": self.roll}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,71 @@
-"""A model pack: the modules of every stage, and the facts a node needs about them."""
+"""A model pack: the modules of every stage, and the facts a node needs about them.
+
+A stage that differs between the packs is a protocol here; whoever has another network for it writes a class of that
+shape and puts it into a ``Pack``.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
-from torch import nn
+from torch import Tensor, nn
 
 from .expnet.model import ExpNet
-from .face3d.landmarks import FaceLandmarker
-from .face3d.morphable import MorphableModel
-from .facerender.mesh.mapping import MeshMapping
-from .facerender.mesh.renderer import MeshRenderer
+from .face3d.landmarks import FaceDetection, FaceLandmarks
+from .flow import Coefficients, HeadTurn, Keypoints, SourceFace
 from .posevae.model import PoseVAE
+
+
+class Landmarker(Protocol):
+    """PICTURE -> landmarks."""
+
+    def detect(self, picture: Tensor) -> Sequence[FaceDetection]:
+        """Faces of a picture (3, H, W), the largest first."""
+        ...
+
+    def landmarks(self, picture: Tensor, detection: FaceDetection) -> FaceLandmarks:
+        """The 478 points of one of them."""
+        ...
+
+
+class Extractor(Protocol):
+    """Landmarks -> COEFFICIENTS of the portrait."""
+
+    def extract(self, picture: Tensor, points: Tensor, *, framing: str, size: int) -> SourceFace:
+        """Crop ``picture`` (3, H, W) around the landmarks (478, 3), its pixels, and find the face's coefficients.
+
+        Args:
+            framing: one of ``face3d.extract.FRAMINGS``.
+            size: largest longer side of the frames in pixels.
+        """
+        ...
+
+
+class Mapping(Protocol):
+    """COEFFICIENTS -> KEYPOINTS."""
+
+    def keypoints(self, face: SourceFace, coefficients: Coefficients, turn: HeadTurn | None = None) -> Keypoints:
+        """Keypoints of the portrait and of each frame; ``turn`` replaces head angles of the frames."""
+        ...
+
+
+class Renderer(Protocol):
+    """KEYPOINTS -> FRAMES."""
+
+    @property
+    def bytes_per_pixel(self) -> int:
+        """Working memory for one pixel of the cropped portrait, a frame at a time."""
+        ...
+
+    def prepare(self, face: SourceFace, source_keypoints: Tensor) -> Any:
+        """All that does not change from frame to frame; keypoints (K, 3) of the portrait."""
+        ...
+
+    def render(self, source: Any, driving: Tensor) -> Tensor:
+        """Frames (B, 3, face.crop.height, face.crop.width) in [0, 1] for driving keypoints (B, K, 3)."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +75,16 @@ class Pack:
     name: str
     basis: str
     """space of its coefficients; every stage checks it against what it receives"""
-    landmarker: FaceLandmarker
-    model: MorphableModel
+    landmarker: Landmarker
+    extractor: Extractor
     expnet: ExpNet
     posevae: PoseVAE
-    mapping: MeshMapping
-    renderer: MeshRenderer
+    mapping: Mapping
+    renderer: Renderer
     pose_blend: int
     """frames over which one block of head motion passes into the next (``decode_motion``)"""
+    scales_about_portrait: bool
+    """whether an expression scale keeps the portrait's own expression, or the mean face, as its fixed point"""
 
     @property
     def styles(self) -> int:
@@ -38,5 +94,5 @@ class Pack:
     @property
     def modules(self) -> dict[str, nn.Module]:
         """The stage modules by field name, for whoever decides their placement."""
-        fields = ("landmarker", "model", "expnet", "posevae", "mapping", "renderer")
+        fields = ("landmarker", "extractor", "expnet", "posevae", "mapping", "renderer")
         return {field: getattr(self, field) for field in fields}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -11,9 +11,10 @@ from .audio.windows import mel_windows
 from .coefficients import combine, hold_pose, scale_expression, scale_pose
 from .expnet.blink import random_blink
 from .expnet.predict import predict_expression
-from .face3d.extract import extract_face
+from .face3d.crop import crop_picture, whole_picture
+from .face3d.extract import PASTED_FRAMINGS, extract_face
 from .facerender.render import render_frames
-from .flow import Coefficients, MelWindows, Progress, SourceFace, Waveform, no_progress
+from .flow import Coefficients, Crop, MelWindows, Progress, SourceFace, Waveform, no_progress
 from .pack import Pack
 from .posevae.predict import predict_pose
 
@@ -24,9 +25,9 @@ class TalkingHeadOptions:
 
     fps: float = 25.0
     framing: str = "crop"
-    """'crop': head and shoulders; 'full': the whole picture"""
+    """one of ``face3d.extract.FRAMINGS``; 'full' and 'extfull' show the whole picture"""
     size: int = 512
-    """longer side of the rendered picture in pixels"""
+    """longer side of the frames in pixels"""
     face_index: int = 0
     """0 is the largest face"""
     style: int = 0
@@ -54,9 +55,14 @@ def talking_head(
     picture: Tensor,
     waveform: Waveform,
     options: TalkingHeadOptions | None = None,
+    *,
+    batch_size: int | None = None,
     on_progress: Progress = no_progress,
 ) -> TalkingHead:
     """Make ``picture`` (3, H, W), RGB in [0, 1], speak ``waveform``.
+
+    Args:
+        batch_size: frames rendered at a time; None as many as fit in a gigabyte.
 
     Raises:
         FaceNotFoundError: no usable face in the picture.
@@ -69,7 +75,11 @@ def talking_head(
     mel = mel_windows(waveform, options.fps)
     coefficients = predict_coefficients(pack, face, mel, options)
     keypoints = pack.mapping.keypoints(face, coefficients)
-    frames = render_frames(pack.renderer, face, keypoints, on_progress=on_progress)
+    frames = render_frames(pack.renderer, face, keypoints, batch_size=batch_size, on_progress=on_progress)
+    if options.framing in PASTED_FRAMINGS and not face.shows_whole_picture:
+        from .finish.paste import paste_back
+
+        frames, _ = paste_back(_with_smaller_picture(face, options.size), frames)
     return TalkingHead(frames, options.fps, face, coefficients)
 
 
@@ -83,7 +93,9 @@ def predict_coefficients(pack: Pack, face: SourceFace, mel: MelWindows, options:
     assert reference.pose is not None
     blink = random_blink(len(mel), mel.fps, blink_random) if options.blink else None
     expression = predict_expression(pack.expnet, mel, reference.expression[0], blink, basis=pack.basis)
-    expression = scale_expression(expression, options.expression_scale, reference)
+    expression = scale_expression(
+        expression, options.expression_scale, reference if pack.scales_about_portrait else None
+    )
     if options.still:
         pose = hold_pose(reference, len(mel), mel.fps)
     else:
@@ -98,3 +110,19 @@ def predict_coefficients(pack: Pack, face: SourceFace, mel: MelWindows, options:
         )
         pose = scale_pose(pose, options.pose_scale, reference)
     return combine(expression, pose)
+
+
+def _with_smaller_picture(face: SourceFace, size: int) -> SourceFace:
+    """The face in its picture reduced to even sides, the longer one at most ``size``."""
+    crop, (height, width) = face.crop, face.picture.shape[1:]
+    whole = whole_picture(width, height, size)
+    across, down = whole.scale
+    box = Crop(
+        round(crop.left * across),
+        round(crop.top * down),
+        round(crop.right * across),
+        round(crop.bottom * down),
+        crop.width,
+        crop.height,
+    )
+    return replace(face, picture=crop_picture(face.picture, whole), crop=box)

@@ -8,6 +8,7 @@ from torch import nn
 
 from ..expnet.model import ExpNet
 from ..face3d.landmarks import load_landmarker
+from ..face3d.mesh_extractor import MeshExtractor
 from ..face3d.morphable import MorphableModel
 from ..facerender.mesh.mapping import MeshMapping
 from ..facerender.mesh.renderer import MeshRenderer
@@ -34,12 +35,13 @@ def load_open_pack(folder: Path = OPEN_ASSETS) -> Pack:
         name="open",
         basis=model.basis,
         landmarker=landmarker,
-        model=model,
+        extractor=MeshExtractor(model),
         expnet=expnet,
         posevae=posevae,
         mapping=MeshMapping(model),
         renderer=MeshRenderer(),
         pose_blend=POSE_BLEND,
+        scales_about_portrait=True,
     )
     for module in pack.modules.values():
         _freeze(module)

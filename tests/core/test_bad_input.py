@@ -230,5 +230,5 @@ def turned(pack, degrees):
     """The pack with a landmarker that sees a head turned by ``degrees`` in a picture of 600 x 600 pixels."""
     pose = torch.zeros(1, 6)
     pose[0, 1] = math.radians(degrees)
-    points = from_picture_frame(pose_points(pack.model.mean[None], pose, torch.tensor([150.0])), 600, 600)
+    points = from_picture_frame(pose_points(pack.extractor.model.mean[None], pose, torch.tensor([150.0])), 600, 600)
     return replace(pack, landmarker=TurnedHead(points[0]))

@@ -121,7 +121,7 @@ class TestFrames:
         steps = []
         short = Waveform(speech.samples[: SAMPLE_RATE // 2])
         options = replace(OPTIONS, size=256)
-        talking_head(pack, demo_picture, short, options, lambda done, total: steps.append((done, total)))
+        talking_head(pack, demo_picture, short, options, on_progress=lambda done, total: steps.append((done, total)))
         assert steps[-1] == (12, 12)
         assert [done for done, _ in steps] == sorted(done for done, _ in steps)
 
@@ -133,7 +133,7 @@ class TestFrames:
             raise StoppedError
 
         with pytest.raises(StoppedError):
-            talking_head(pack, demo_picture, speech, replace(OPTIONS, size=256), stop)
+            talking_head(pack, demo_picture, speech, replace(OPTIONS, size=256), on_progress=stop)
 
 
 class TestSeed:

@@ -27,8 +27,8 @@ SOCKETS = {
     "pose_scale FLOAT -> pose SADTALKER_COEFFS",
     "SadTalkerCombineCoefficients": "expression SADTALKER_COEFFS, pose SADTALKER_COEFFS "
     "-> coefficients SADTALKER_COEFFS",
-    "SadTalkerMappingNet": "pack SADTALKER_PACK, face SADTALKER_FACE, coefficients SADTALKER_COEFFS "
-    "-> keypoints SADTALKER_KEYPOINTS",
+    "SadTalkerMappingNet": "pack SADTALKER_PACK, face SADTALKER_FACE, coefficients SADTALKER_COEFFS, "
+    "yaw? STRING, pitch? STRING, roll? STRING -> keypoints SADTALKER_KEYPOINTS",
     "SadTalkerFaceRender": "pack SADTALKER_PACK, face SADTALKER_FACE, keypoints SADTALKER_KEYPOINTS, batch_size INT "
     "-> frames IMAGE, fps FLOAT",
 }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from ...checks import check_basis
 from ...errors import SadTalkerError
 from ...face3d.morphable import MorphableModel, from_picture_frame, pose_points, to_picture_frame
-from ...flow import Coefficients, Keypoints, SourceFace
+from ...flow import Coefficients, HeadTurn, Keypoints, SourceFace
 
 
 class MeshMapping(nn.Module):
@@ -17,11 +18,12 @@ class MeshMapping(nn.Module):
         super().__init__()
         self.model = model
 
-    def keypoints(self, face: SourceFace, coefficients: Coefficients) -> Keypoints:
+    def keypoints(self, face: SourceFace, coefficients: Coefficients, turn: HeadTurn | None = None) -> Keypoints:
         """Pose the portrait's own vertices, moved by the difference of the driving and its own expression.
 
         The part of the portrait's shape that the model cannot explain stays, so that driving it with its own
-        coefficients gives back the landmarks exactly.
+        coefficients gives back the landmarks exactly. In ``turn`` a positive yaw turns the nose to the picture's right,
+        a positive pitch turns it down, and a positive roll turns the head counterclockwise in the picture.
 
         Raises:
             BasisMismatchError: face or coefficients live in another basis.
@@ -41,9 +43,19 @@ class MeshMapping(nn.Module):
         own_shape = camera.invert(to_picture_frame(face.landmarks, width, height)[None])
         shape = own_shape + self.model.offsets(coefficients.expression - own_expression)
         # The alignment leaves a depth offset that a weak perspective camera does not see; put it back afterwards.
-        posed = pose_points(shape, coefficients.pose, camera.scale.expand(len(coefficients)))
+        posed = pose_points(shape, _turned(coefficients.pose, turn), camera.scale.expand(len(coefficients)))
         posed = posed + camera.translation[:, None, :] * posed.new_tensor((0.0, 0.0, 1.0))
         return Keypoints(face.landmarks, from_picture_frame(posed, width, height), coefficients.fps)
+
+
+def _turned(pose: Tensor, turn: HeadTurn | None) -> Tensor:
+    if turn is None:
+        return pose
+    columns = list(pose.unbind(1))
+    for column, angle in enumerate((turn.pitch, turn.yaw, turn.roll)):
+        if angle is not None:
+            columns[column] = angle.to(pose).deg2rad()
+    return torch.stack(columns, 1)
 
 
 def _required(stream: Tensor | None) -> Tensor:

@@ -53,9 +53,13 @@ class PreparedSource:
 class MeshRenderer(nn.Module):
     """478 driving vertices -> frames at the portrait's own resolution. Has no weights."""
 
-    def prepare(self, face: SourceFace) -> PreparedSource:
-        """Everything that is needed once a portrait."""
-        picture, landmarks = face.cropped, face.landmarks
+    bytes_per_pixel = 500
+    """Some 40 float32 pictures at the peak, with room to spare."""
+
+    def prepare(self, face: SourceFace, source_keypoints: Tensor) -> PreparedSource:
+        """Everything that is needed once a portrait; source vertices (478, 3), pixels of the cropped portrait."""
+        check_shape("source keypoints", source_keypoints, "478 3")
+        picture, landmarks = face.cropped, source_keypoints
         height, width = picture.shape[1:]
         mouth = measure_aperture(MOUTH, landmarks[None])
         gap = (mouth.heights[0, 0] - mouth.heights[0, 1]) / mouth.length[0]

@@ -4,16 +4,12 @@ import numpy as np
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import SadTalkerError
-from sadtalker_pack.sadtalker_core.face3d.extract import crop_picture, extract_face
-from sadtalker_pack.sadtalker_core.face3d.regions import FACE_OVAL, OUTER_EYE_CORNERS
+from sadtalker_pack.sadtalker_core.face3d.crop import crop_picture
+from sadtalker_pack.sadtalker_core.face3d.extract import FRAMINGS, extract_face, eye_distance
+from sadtalker_pack.sadtalker_core.face3d.regions import FACE_OVAL
 from sadtalker_pack.sadtalker_core.flow import Crop
 from sadtalker_pack.sadtalker_core.weights.open_pack import load_open_pack
 from torch.nn import functional as F
-
-
-def eye_distance(points):
-    left, right = OUTER_EYE_CORNERS
-    return float((points[left, :2] - points[right, :2]).norm())
 
 
 def in_picture(face):
@@ -82,6 +78,12 @@ class TestCrop:
         assert error.abs().max() < 0.03 * eye_distance(in_picture(face))
 
 
+    def test_extended_shows_more(self, pack, demo_picture, face):
+        wide = extract_face(pack, demo_picture, framing="extcrop").crop
+        assert wide.left < face.crop.left
+        assert wide.bottom > face.crop.bottom
+
+
 class TestFull:
     def test_is_the_whole_picture(self, pack, demo_picture):
         face = extract_face(pack, demo_picture, framing="full", size=512)
@@ -96,7 +98,7 @@ class TestFull:
 
 
 class TestLandmarks:
-    @pytest.mark.parametrize("framing", ["crop", "full"])
+    @pytest.mark.parametrize("framing", FRAMINGS)
     def test_agree_with_the_crop(self, pack, demo_picture, framing):
         face = extract_face(pack, demo_picture, framing=framing)
         detection = pack.landmarker.detect(face.cropped)[0]
@@ -153,5 +155,5 @@ def test_sizes_out_of_range_are_named(pack, demo_picture, size):
 
 
 def test_unknown_framings_are_named(pack, demo_picture):
-    with pytest.raises(SadTalkerError, match="framing must be one of crop, full; got 'wide'"):
+    with pytest.raises(SadTalkerError, match="framing must be one of crop, extcrop, resize, full, extfull; got 'wide'"):
         extract_face(pack, demo_picture, framing="wide")
