@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,13 +12,21 @@ from comfy_api.latest import io
 from ..sadtalker_core.audio.windows import mel_windows
 from ..sadtalker_core.checks import check_basis
 from ..sadtalker_core.coefficients import scale_expression, scale_pose
-from ..sadtalker_core.expnet.blink import BLINKS_PER_MINUTE, MAX_BLINKS_PER_MINUTE, random_blink
+from ..sadtalker_core.expnet.blink import (
+    BLINKS_PER_MINUTE,
+    MAX_BLINKS_PER_MINUTE,
+    draw_from,
+    random_blink,
+    reference_blink,
+)
 from ..sadtalker_core.expnet.predict import predict_expression
 from ..sadtalker_core.flow import BlinkCurve, MelWindows, SourceFace
 from ..sadtalker_core.posevae.predict import predict_pose
 from . import inputs, sockets
 from .convert import waveform_from_audio
-from .host import HostedPack, progress, to_device, to_host
+from .host import HostedPack, check_choice, progress, to_device, to_host
+
+PATTERNS = ("natural", "original")
 
 
 class AudioToMel(io.ComfyNode):
@@ -156,6 +165,14 @@ class Blink(io.ComfyNode):
                     tooltip=f"Blinks a minute, on average: {BLINKS_PER_MINUTE:g} for a person at ease, 0 for none.",
                 ),
                 inputs.seed("when the eyes blink"),
+                io.Combo.Input(
+                    "pattern",
+                    options=list(PATTERNS),
+                    default=PATTERNS[0],
+                    optional=True,
+                    tooltip="natural: irregular, of different lengths. original: as the first SadTalker blinks, five "
+                    "frames each after 10 to 69 frames of open eyes; the rate has no effect then.",
+                ),
             ],
             outputs=[
                 sockets.Blink.Output(display_name="blinks", tooltip="How far the eyes are closed, one number a frame.")
@@ -163,6 +180,14 @@ class Blink(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, mel: MelWindows, rate: float, seed: int) -> io.NodeOutput:
-        blink = random_blink(len(mel), mel.fps, torch.Generator().manual_seed(seed), rate=rate)
+    def validate_inputs(cls, pattern: str | None = None) -> bool | str:
+        return check_choice("pattern", pattern, PATTERNS)
+
+    @classmethod
+    def execute(cls, mel: MelWindows, rate: float, seed: int, pattern: str = PATTERNS[0]) -> io.NodeOutput:
+        generator = torch.Generator().manual_seed(seed)
+        if pattern == "original":
+            blink = reference_blink(len(mel), partial(draw_from, generator=generator), mel.fps)
+        else:
+            blink = random_blink(len(mel), mel.fps, generator, rate=rate)
         return io.NodeOutput(to_host(blink))

@@ -57,6 +57,18 @@ class Server:
         return self.home / "output"
 
     @property
+    def models_folder(self) -> Path:
+        """Where this server looks for official checkpoints, beside the installation's own ``models/sadtalker``."""
+        return self.home / "models" / "sadtalker"
+
+    @property
+    def memory_mib(self) -> float:
+        """Resident memory of the process, MiB; Linux only."""
+        assert self._process is not None
+        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text(encoding="utf-8").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    @property
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
@@ -75,7 +87,7 @@ class Server:
         Raises:
             HostError: it ended or did not answer within ``timeout`` seconds; carries the end of its log.
         """
-        for folder in ("input", "output", "temp", "user"):
+        for folder in ("input", "output", "temp", "user", "models/sadtalker"):
             (self.home / folder).mkdir(parents=True, exist_ok=True)
         self._write_search_path()
         started = time.monotonic()
@@ -144,7 +156,8 @@ class Server:
 
     def _write_search_path(self) -> None:
         # JSON is YAML too, and quotes a Windows path correctly.
-        paths = {"sadtalker_host": {"custom_nodes": str(self.places.custom_nodes)}}
+        folders = {"custom_nodes": str(self.places.custom_nodes), "sadtalker": str(self.models_folder)}
+        paths = {"sadtalker_host": folders}
         (self.home / "search_paths.yaml").write_text(json.dumps(paths) + "\n", encoding="utf-8")
 
     def _launch(self) -> None:

@@ -62,8 +62,8 @@ def random_blink(frames: int, fps: float, generator: torch.Generator, *, rate: f
         closure[first : first + len(lid)] = lid
 
 
-def reference_blink(frames: int, choose: Callable[[range], int]) -> BlinkCurve:
-    """The reference's curve at 25 frames a second: five frames for each blink, 10 to 69 between two of them.
+def reference_blink(frames: int, choose: Callable[[range], int], fps: float = MODEL_FPS) -> BlinkCurve:
+    """The reference's curve: five frames for each blink, 10 to 69 between two of them, meant for 25 frames a second.
 
     Clips that are too short for a choice of pauses (up to 21 frames) get no blink.
 
@@ -81,7 +81,12 @@ def reference_blink(frames: int, choose: Callable[[range], int]) -> BlinkCurve:
             break
         closure[start:end] = torch.tensor(REFERENCE_SHAPE)
         start = end
-    return BlinkCurve(closure, MODEL_FPS)
+    return BlinkCurve(closure, fps)
+
+
+def draw_from(pauses: range, generator: torch.Generator) -> int:
+    """One number of a range; with a generator on the CPU the ``choose`` of ``reference_blink``."""
+    return pauses[int(torch.randint(len(pauses), (), generator=generator))]
 
 
 def _lid(duration: float) -> Tensor:

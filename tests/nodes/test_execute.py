@@ -149,6 +149,12 @@ class TestSeed:
     def test_another_seed_another_motion(self, pack, mel, face):
         assert not torch.equal(pose_track(pack, mel, face, seed=1).pose, pose_track(pack, mel, face, seed=2).pose)
 
+    def test_original_blinks_are_those_of_the_reference(self, mel):
+        blink = run_node("SadTalkerBlink", mel=mel, rate=0.0, seed=5, pattern="original")[0]
+        again = run_node("SadTalkerBlink", mel=mel, rate=60.0, seed=5, pattern="original")[0]
+        assert torch.equal(blink.closure, again.closure)
+        assert set(blink.closure.tolist()) == {0.0, 0.5, float(torch.tensor(0.9)), 1.0}
+
     def test_largest_seed_of_the_web_page(self, pack, mel, face):
         run_node("SadTalkerBlink", mel=mel, rate=17.0, seed=2**64 - 1)
         pose_track(pack, mel, face, seed=2**64 - 1)

@@ -160,7 +160,8 @@ def test_wild_points_still_give_a_picture(source, face):
 def test_other_sizes(face, landmarker, size):
     picture = F.interpolate(face.cropped[None], size, mode="bicubic", antialias=True)[0].clamp(0, 1)
     other = face_of(picture, landmarker)
-    frames = render(MeshRenderer().prepare(other, other.landmarks), other.landmarks, turn(other.landmarks, (0.0, 0.1, 0.0)))
+    source = MeshRenderer().prepare(other, other.landmarks)
+    frames = render(source, other.landmarks, turn(other.landmarks, (0.0, 0.1, 0.0)))
     assert frames.shape == (2, 3, *size)
     assert psnr(frames[0], picture) > 38
 
