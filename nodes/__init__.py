@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import ComfyExtension, io
 
 from .edit import CombineCoefficients
+from .finish import PasteBack
 from .load import LoadModels
 from .portrait import Extract3DMM
 from .render import FaceRender, MappingNet
@@ -27,4 +28,5 @@ class SadTalkerExtension(ComfyExtension):
             CombineCoefficients,
             MappingNet,
             FaceRender,
+            PasteBack,
         ]

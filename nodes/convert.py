@@ -54,6 +54,17 @@ def image_from_frames(frames: Tensor) -> Tensor:
     return frames.permute(0, 2, 3, 1).contiguous()
 
 
+def frames_from_image(image: Tensor) -> Tensor:
+    """Frames (T, 3, H, W) of an IMAGE (T, H, W, 3), in [0, 1].
+
+    Raises:
+        SadTalkerError: the IMAGE has other channels or none.
+    """
+    if image.ndim != 4 or image.shape[3] not in (3, 4) or 0 in image.shape:
+        raise SadTalkerError(f"Expected an IMAGE of shape (frames, height, width, 3), got {tuple(image.shape)}.")
+    return image[..., :3].permute(0, 3, 1, 2)
+
+
 def waveform_from_audio(audio: Mapping[str, Any] | None) -> Waveform:
     """The one recording of an AUDIO, mono at 16 kHz.
 

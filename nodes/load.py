@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import folder_paths
 from comfy_api.latest import io
 
+from ..sadtalker_core.pack import Pack
+from ..sadtalker_core.weights.official_pack import SIZES, load_official_pack
 from ..sadtalker_core.weights.open_pack import OPEN_ASSETS, load_open_pack
+from ..sadtalker_core.weights.read import SUFFIXES
 from . import sockets
 from .host import HostedPack, check_choice, host_pack
 
-LOADERS = {"open (built in)": load_open_pack}
-"""What the list shows, and the function that reads it."""
+FOLDER = "sadtalker"
+"""Of official checkpoints, below ComfyUI's models folder and in extra_model_paths.yaml."""
+OPEN = "open (built in)"
+AUTOMATIC = "auto"
+OFFICIAL_SIZES = (AUTOMATIC, *map(str, SIZES))
+
+
+def register_folder() -> None:
+    """Tell the host of our folder, and which files in it are models; folders that a person added stay."""
+    folder_paths.add_model_folder_path(FOLDER, str(Path(folder_paths.models_dir) / FOLDER))
+    paths, _ = folder_paths.folder_names_and_paths[FOLDER]
+    folder_paths.folder_names_and_paths[FOLDER] = (paths, set(SUFFIXES))
+
+
+def choices() -> list[str]:
+    """What the list of models shows: the built-in one, then a person's files."""
+    return [OPEN, *folder_paths.get_filename_list(FOLDER)]
+
+
+def load_pack(model: str, official_size: str) -> Pack:
+    """The pack that a choice stands for."""
+    if model == OPEN:
+        return load_open_pack()
+    path = Path(folder_paths.get_full_path_or_raise(FOLDER, model))
+    return load_official_pack(path, size=None if official_size == AUTOMATIC else int(official_size))
 
 
 def hosted_open_pack() -> HostedPack:
@@ -19,8 +48,7 @@ def hosted_open_pack() -> HostedPack:
 
 def open_pack_fingerprint() -> str:
     """Changes when a weight file of the open pack does."""
-    facts = ((path.name, path.stat()) for path in sorted(OPEN_ASSETS.glob("*.safetensors")))
-    return ";".join(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in facts)
+    return _fingerprint(OPEN_ASSETS)
 
 
 class LoadModels(io.ComfyNode):
@@ -37,22 +65,46 @@ class LoadModels(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "model",
-                    options=list(LOADERS),
-                    default=next(iter(LOADERS)),
-                    tooltip="Which networks: 'open (built in)' comes with the nodes and needs no download.",
-                )
+                    options=choices(),
+                    default=OPEN,
+                    tooltip="Which networks: 'open (built in)' comes with the nodes and needs no download. Official "
+                    f"SadTalker checkpoints in the folder models/{FOLDER} are listed below it; choose any file of a "
+                    "release, the others are found beside it.",
+                ),
+                io.Combo.Input(
+                    "official_size",
+                    options=list(OFFICIAL_SIZES),
+                    default=AUTOMATIC,
+                    optional=True,
+                    tooltip="Pixels of the pictures that an official release was trained on. The files do not tell, so "
+                    "'auto' goes by 256 or 512 in the file's name, and else takes 256. No effect on the open networks.",
+                ),
             ],
             outputs=[sockets.Pack.Output(display_name="pack", tooltip="The networks of every stage.")],
         )
 
     @classmethod
-    def validate_inputs(cls, model: str | None = None) -> bool | str:
-        return check_choice("model", model, list(LOADERS))
+    def validate_inputs(cls, model: str | None = None, official_size: str | None = None) -> bool | str:
+        checked = check_choice("model", model, choices())
+        return checked if checked is not True else check_choice("official_size", official_size, OFFICIAL_SIZES)
 
     @classmethod
-    def fingerprint_inputs(cls, model: str) -> str:
-        return open_pack_fingerprint()
+    def fingerprint_inputs(cls, model: str, official_size: str = AUTOMATIC) -> str:
+        if model == OPEN:
+            return open_pack_fingerprint()
+        path = folder_paths.get_full_path(FOLDER, model)
+        return _fingerprint(Path(path).parent) if path else ""
 
     @classmethod
-    def execute(cls, model: str) -> io.NodeOutput:
-        return io.NodeOutput(host_pack(LOADERS[model]()))
+    def execute(cls, model: str, official_size: str = AUTOMATIC) -> io.NodeOutput:
+        return io.NodeOutput(host_pack(load_pack(model, official_size)))
+
+
+def _fingerprint(folder: Path) -> str:
+    """Changes when a weight file in a folder does, or comes or goes."""
+    files = (path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES)
+    facts = ((path.name, path.stat()) for path in files)
+    return ";".join(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in facts)
+
+
+register_folder()

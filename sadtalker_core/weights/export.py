@@ -10,6 +10,27 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ..pack import Pack
+from .catalog import EXPORTED
+from .official_pack import official_networks, official_size
+
+
+def write_official_pack(pack: Pack, path: Path) -> None:
+    """Write the networks of an official pack to one file of our own, which ``load_official_pack`` reads again.
+
+    Unlike the published files it says which size its networks were trained on.
+
+    Raises:
+        WeightsError: the pack consists of other networks.
+    """
+    tensors = {
+        f"{name}.{key}": tensor
+        for name, network in official_networks(pack).items()
+        for key, tensor in network.state_dict().items()
+    }
+    config = {"release": EXPORTED, "basis": pack.basis, "size": official_size(pack), "styles": pack.styles}
+    write_safetensors(path, tensors, config, dtype=torch.float32)
+
 
 def write_safetensors(
     path: Path, tensors: dict[str, Tensor], config: dict[str, Any], *, dtype: torch.dtype = torch.float16

@@ -17,6 +17,8 @@ FORBIDDEN_MODULES = {
 }  # fmt: skip
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}
 FORBIDDEN_ATTRIBUTES = {("os", "system"), ("os", "popen"), ("os", "execv"), ("os", "spawnv"), ("torch", "load")}
+READER = CORE / "weights" / "read.py"
+"""Opens torch checkpoints, with weights_only=True; ``tests/weights`` shows that nothing in them runs."""
 MODULE_LINES, FUNCTION_LINES = 400, 60
 
 
@@ -24,8 +26,9 @@ def sources(*folders: Path) -> list[Path]:
     return sorted(path for folder in folders for path in folder.rglob("*.py"))
 
 
-SHIPPED = [ROOT / "__init__.py", *sources(NODES, CORE)]
-OWN = [*SHIPPED, *sources(ROOT / "host", ROOT / "benchmarks", ROOT / "tests")]
+SHIPPED = [ROOT / "__init__.py", *(path for path in sources(NODES, CORE) if "training" not in path.parts)]
+"""What the published archive holds, which leaves out the training (``.comfyignore``)."""
+OWN = [*SHIPPED, *sources(CORE / "training", ROOT / "host", ROOT / "benchmarks", ROOT / "tests")]
 
 
 def name(path: Path) -> str:
@@ -120,7 +123,7 @@ def test_nothing_shipped_starts_processes_or_talks_to_the_network(path):
             found.append((node.func.id, node.lineno))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             full = (node.value.id, node.attr)
-            if full in FORBIDDEN_ATTRIBUTES:
+            if full in FORBIDDEN_ATTRIBUTES and not (full == ("torch", "load") and path == READER):
                 found.append((".".join(full), node.lineno))
     assert found == []
 

@@ -37,6 +37,7 @@ NODES = {
     "SadTalkerCombineCoefficients",
     "SadTalkerMappingNet",
     "SadTalkerFaceRender",
+    "SadTalkerPasteBack",
     "SadTalkerTalkingHead",
 }
 EXAMPLES = ("talking_head", "stages")

@@ -16,11 +16,11 @@ SOCKETS = {
     "SadTalkerTalkingHead": "image IMAGE, audio AUDIO, framing COMBO, size INT, fps FLOAT, style INT, seed INT, "
     "expression_scale FLOAT, pose_scale FLOAT, blink BOOLEAN, still BOOLEAN, face_index INT, pack? SADTALKER_PACK "
     "-> video VIDEO",
-    "SadTalkerLoadModels": "model COMBO -> pack SADTALKER_PACK",
+    "SadTalkerLoadModels": "model COMBO, official_size? COMBO -> pack SADTALKER_PACK",
     "SadTalkerExtract3DMM": "pack SADTALKER_PACK, image IMAGE, framing COMBO, size INT, face_index INT "
     "-> face SADTALKER_FACE, crop IMAGE",
     "SadTalkerAudioToMel": "audio AUDIO, fps FLOAT -> mel SADTALKER_MEL",
-    "SadTalkerBlink": "mel SADTALKER_MEL, rate FLOAT, seed INT -> blinks SADTALKER_BLINK",
+    "SadTalkerBlink": "mel SADTALKER_MEL, rate FLOAT, seed INT, pattern? COMBO -> blinks SADTALKER_BLINK",
     "SadTalkerExpNet": "pack SADTALKER_PACK, mel SADTALKER_MEL, face SADTALKER_FACE, expression_scale FLOAT, "
     "blink? SADTALKER_BLINK -> expression SADTALKER_COEFFS",
     "SadTalkerPoseVAE": "pack SADTALKER_PACK, mel SADTALKER_MEL, face SADTALKER_FACE, style INT, seed INT, "
@@ -31,6 +31,7 @@ SOCKETS = {
     "yaw? STRING, pitch? STRING, roll? STRING -> keypoints SADTALKER_KEYPOINTS",
     "SadTalkerFaceRender": "pack SADTALKER_PACK, face SADTALKER_FACE, keypoints SADTALKER_KEYPOINTS, batch_size INT "
     "-> frames IMAGE, fps FLOAT",
+    "SadTalkerPasteBack": "face SADTALKER_FACE, frames IMAGE -> frames IMAGE, mask MASK",
 }
 every_node = pytest.mark.parametrize("node_id", sorted(SOCKETS))
 
@@ -108,7 +109,13 @@ def test_talking_head_offers_every_option_of_the_core():
 
 @pytest.mark.parametrize(
     ("node_id", "name"),
-    [("SadTalkerLoadModels", "model"), ("SadTalkerExtract3DMM", "framing"), ("SadTalkerTalkingHead", "framing")],
+    [
+        ("SadTalkerLoadModels", "model"),
+        ("SadTalkerExtract3DMM", "framing"),
+        ("SadTalkerTalkingHead", "framing"),
+        ("SadTalkerLoadModels", "official_size"),
+        ("SadTalkerBlink", "pattern"),
+    ],
 )
 class TestChoices:
     def test_each_offered_value_passes(self, node_id, name):
