@@ -38,10 +38,15 @@ def mel_windows(waveform: Waveform, fps: float = MODEL_FPS) -> MelWindows:
     used = int(frames * SAMPLE_RATE / fps)
     samples = waveform.samples[:used]
     columns = log_mel(F.pad(samples, (0, used - samples.shape[0])))  # (C, 80)
+    return MelWindows(cut_windows(columns, frames, fps), fps)
+
+
+def cut_windows(columns: Tensor, frames: int, fps: float = MODEL_FPS) -> Tensor:
+    """Windows (T, 1, 80, 16) of the first ``frames`` frames from log-mel columns (C, 80); see ``mel_windows``."""
     first = window_starts(frames, fps).to(columns.device)
     wanted = first[:, None] + torch.arange(COLUMNS, device=columns.device)
     windows = columns[wanted.clamp(0, columns.shape[0] - 1)]  # (T, 16, 80)
-    return MelWindows(windows.transpose(1, 2)[:, None].contiguous(), fps)
+    return windows.transpose(1, 2)[:, None].contiguous()
 
 
 def window_starts(frames: int, fps: float) -> Tensor:

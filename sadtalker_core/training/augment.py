@@ -10,18 +10,27 @@ DECIBEL = 0.08
 
 
 def augment_mel(mel: Tensor, generator: torch.Generator) -> Tensor:
-    """Level, spectral tilt, vocal-tract length and background noise of windows (B, 1, 80, 16), each row its own."""
-    mel = warp_bands(mel, 1 + 0.16 * _signed(mel, generator))
-    batch = mel.shape[0]
-    level = 10 * _signed(mel, generator)  # dB
+    """Level, tilt, vocal-tract length, band limit and background noise of windows (B, 1, 80, 16), each row its own."""
+    mel = warp_bands(mel, 1 + 0.08 * _signed(mel, generator))
+    level = 12 * _signed(mel, generator)  # dB
     tilt = 6 * _signed(mel, generator)  # dB over the whole band range
     bands = torch.linspace(-0.5, 0.5, mel.shape[2]).reshape(1, 1, -1, 1)
     louder = mel + DECIBEL * (level + tilt * bands)
     # Scaling changes silence too, but never below the floor of the scale.
     louder = torch.where(mel <= -4, mel, louder)
-    floor = -4 + DECIBEL * 45 * torch.rand(batch, 1, 1, 1, generator=generator) ** 2
-    ripple = DECIBEL * 3 * torch.randn(mel.shape, generator=generator)
-    return add_noise(louder, floor + ripple).clamp(-4, 4)
+    return add_noise(louder, background_noise(mel, generator)).clamp(-4, 4)
+
+
+def background_noise(mel: Tensor, generator: torch.Generator) -> Tensor:
+    """Log-mel of steady noise of random level and colour, shaped like ``mel`` (B, 1, 80, 16)."""
+    batch, _, bands, columns = mel.shape
+    level = 50 * torch.rand(batch, 1, 1, 1, generator=generator) ** 2  # dB above the floor
+    tilt = 15 * _signed(mel, generator)
+    ramp = torch.linspace(-0.5, 0.5, bands).reshape(1, 1, -1, 1)
+    # A noise's power in one column is exponentially distributed; neighbouring columns share most of their samples.
+    power = -torch.log(torch.rand(batch, 1, bands, columns + 3, generator=generator).clamp_min(1e-6))
+    power = power.unfold(3, 4, 1).mean(-1)
+    return -4 + DECIBEL * (level + tilt * ramp + 10 * power.log10())
 
 
 def warp_bands(mel: Tensor, factor: Tensor) -> Tensor:

@@ -8,24 +8,39 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
+from ..audio.mel import log_mel
+from ..audio.windows import cut_windows
 from ..expnet.model import ExpNet
 from ..expnet.predict import predict_expression
 from ..face3d.morphable import MorphableModel
-from ..flow import MODEL_FPS, BlinkCurve, MelWindows
+from ..flow import MODEL_FPS, BlinkCurve, MelWindows, Waveform
 from ..weights.export import write_safetensors
 from ..weights.open_pack import load_expnet, load_morphable_model
-from .expnet import ExpNetTraining, gather_frames, train_expnet
+from .coarticulation import Coarticulation, fit_coarticulation
+from .expnet import ExpNetTraining, amplify_speech, train_expnet
 from .morphable_model import build_morphable_model
+from .phoneme_speech import speak
 from .posevae import PoseVAETraining, motion_windows, train_posevae
-from .speech_data import FittedClip, fit_clip, mouth_opening
+from .revoice import Copy, Revoicing, revoiced_copies
+from .speech_alignment import align, grid_sentence, realign
+from .speech_data import FittedClip, blink_movement, fit_clip, mouth_opening
+from .speech_frames import SpeechFrames, Utterance, gather_frames, recorded, revoiced
+from .synthetic_speech import synthetic_utterances, within_silence
 from .tracks import CORPORA, read_tracks, track_corpora
 
 LOG = logging.getLogger(__name__)
 HELD_OUT_EVERY = 20
 """Each so many-th clip of the training speaker is kept for measuring."""
+OPEN_EYES = 0.3
+"""Closure up to which the eyes of a tracked face count as open."""
+FACES_EVERY = 5
+"""Frames of the motion clips from one face that a reference may carry to the next."""
+GRID_VOICE = "en-gb"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +51,7 @@ class OpenPackTraining:
     cache: Path
     out: Path
     workers: int = 2
+    synthetic_utterances: int = 2400
     expnet: ExpNetTraining = ExpNetTraining()
     posevae: PoseVAETraining = PoseVAETraining()
 
@@ -96,13 +112,71 @@ def _make_morphable_model(plan: OpenPackTraining) -> dict[str, float]:
 def _make_expnet(plan: OpenPackTraining) -> dict[str, float]:
     model = load_morphable_model(plan.out / "morphable.safetensors")
     clips = _fitted(plan, model, "grid_s1")
+    copies = _copies(plan, clips)
     training = [clip for number, clip in enumerate(clips) if number % HELD_OUT_EVERY]
-    people = [clip.expression[clip.valid].median(0).values for clip in _fitted(plan, model, "motion")]
-    frames = gather_frames(training, torch.stack(people))
-    network, losses = train_expnet(model, frames, plan.expnet)
-    config = {"basis": model.basis, "training": asdict(plan.expnet)}
+    frames = _speech_frames(plan, model, training, copies)
+    network, losses = train_expnet(model, frames, plan.expnet, plan.cache / "expnet.safetensors")
+    gain = speech_gain(network, model, clips[::HELD_OUT_EVERY], copies)
+    amplify_speech(network, frames, gain)
+    config = {"basis": model.basis, "training": asdict(plan.expnet), "gain": gain}
     write_safetensors(plan.out / "expnet.safetensors", network.state_dict(), config)
-    return losses
+    return losses | {"expnet/gain": gain}
+
+
+def speech_gain(
+    expnet: ExpNet, model: MorphableModel, held_out: list[FittedClip], copies: dict[str, list[Copy]]
+) -> float:
+    """What brings the spread of predicted mouth opening to the true one for new words in new voices."""
+    spreads = []
+    for clip in held_out:
+        original = recorded(model, clip)
+        for utterance in (revoiced(original, copy) for copy in copies[clip.name]):
+            true = mouth_opening(model.mean + model.offsets(utterance.expression))[utterance.valid]
+            spreads.append(true.std() / _opening_of(expnet, model, utterance).std())
+    return float(torch.stack(spreads).mean())
+
+
+def _opening_of(expnet: ExpNet, model: MorphableModel, utterance: Utterance) -> Tensor:
+    mel = MelWindows(cut_windows(utterance.mel.float(), len(utterance.expression)), MODEL_FPS)
+    track = predict_expression(expnet, mel, utterance.resting, None, basis=model.basis)
+    assert track.expression is not None
+    return mouth_opening(model.mean + model.offsets(track.expression))[utterance.valid]
+
+
+def _copies(plan: OpenPackTraining, clips: list[FittedClip]) -> dict[str, list[Copy]]:
+    voices = [(clip.name, Waveform(clip.samples)) for clip in clips if clip.samples is not None]
+    return revoiced_copies(voices, plan.cache / "revoiced" / "grid_s1", Revoicing(), plan.workers)
+
+
+def _speech_frames(
+    plan: OpenPackTraining, model: MorphableModel, clips: list[FittedClip], copies: dict[str, list[Copy]]
+) -> SpeechFrames:
+    """The training clips as they are, in other voices, and synthetic speech with the clips' coarticulation."""
+    utterances = [recorded(model, clip) for clip in clips]
+    resting = torch.stack([utterance.resting for utterance in utterances]).mean(0)
+    utterances += [
+        revoiced(original, copy)
+        for clip, original in zip(clips, list(utterances), strict=True)
+        for copy in copies[clip.name]
+    ]
+    utterances += synthetic_utterances(
+        model, _coarticulation(clips), resting, plan.synthetic_utterances, plan.expnet.seed
+    )
+    motion = _fitted(plan, model, "motion")
+    faces = torch.cat([c.expression[c.valid & (c.closure < OPEN_EYES)][::FACES_EVERY] for c in motion])
+    return gather_frames(model, utterances, faces, blink_movement(clips))
+
+
+def _coarticulation(clips: list[FittedClip]) -> Coarticulation:
+    """Fitted on GRID clips, whose names tell their words."""
+    random = np.random.default_rng(0)
+    found = []
+    for clip in tqdm(clips, desc="align", unit="clip"):
+        assert clip.mel is not None
+        spoken = within_silence(speak(grid_sentence(clip.name), GRID_VOICE), random)
+        found.append((align(spoken.phonemes, log_mel(spoken.samples), clip.mel), clip.mel))
+    sharpened = zip(realign(found), clips, strict=True)
+    return fit_coarticulation([(sounds, clip.expression, clip.valid) for sounds, clip in sharpened])
 
 
 def _make_posevae(plan: OpenPackTraining) -> dict[str, float]:

@@ -1,8 +1,19 @@
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.face3d.regions import FACE_OVAL, INNER_LIPS, LEFT_BROW, LEFT_EYE
-from sadtalker_pack.sadtalker_core.training.expnet import region_matrix
-from sadtalker_pack.sadtalker_core.training.speech_data import eye_aspect, eye_closure, mouth_opening, speech_region
+from sadtalker_pack.sadtalker_core.training.speech_data import (
+    LIP_PAIRS,
+    FittedClip,
+    blink_movement,
+    close_lips,
+    eye_aspect,
+    eye_closure,
+    eyelid_region,
+    mouth_opening,
+    mouth_region,
+    region_matrix,
+    resting_expression,
+)
 from sadtalker_pack.sadtalker_core.training.tracks import resample_track
 from sadtalker_pack.sadtalker_core.weights.open_pack import OPEN_ASSETS, load_morphable_model
 
@@ -12,16 +23,19 @@ def model():
     return load_morphable_model(OPEN_ASSETS / "morphable.safetensors").eval()
 
 
-def test_speech_moves_mouth_and_lids_and_leaves_brow_and_forehead(model):
-    region = speech_region(model)
-    assert region[list(INNER_LIPS)].min() > 0.9
-    assert region[list(LEFT_EYE)].min() > 0.9
-    assert region[FACE_OVAL[0]] < 0.01
-    assert region[LEFT_BROW[0]] < 0.5
+def test_speech_moves_the_mouth_and_blinks_the_lids_and_neither_the_forehead(model):
+    mouth, lids = mouth_region(model), eyelid_region(model)
+    assert mouth[list(INNER_LIPS)].min() > 0.9
+    assert lids[list(LEFT_EYE)].min() > 0.9
+    assert mouth[list(LEFT_EYE)].max() < 0.1
+    assert lids[list(INNER_LIPS)].max() < 0.1
+    for region in (mouth, lids):
+        assert region[FACE_OVAL[0]] < 0.01
+        assert region[LEFT_BROW[0]] < 0.5
 
 
 def test_region_matrix_keeps_a_lip_motion_and_drops_a_brow_motion(model):
-    region = region_matrix(model)
+    region = region_matrix(model, mouth_region(model))
     lips, brow = torch.zeros(2, 1, 478, 3)
     lips[:, list(INNER_LIPS[11:]), 1] = -0.1
     brow[:, list(LEFT_BROW), 1] = 0.1
@@ -53,3 +67,38 @@ def test_resampling_keeps_the_first_frame_and_the_speed():
     slower = resample_track(track, 30, 25)
     assert slower.shape[0] == 50
     assert torch.allclose(slower[:, 0, 0], torch.arange(50) * 30 / 25, atol=1e-4)
+
+
+def clip(expression, opening, closure):
+    frames = len(opening)
+    valid = torch.ones(frames, dtype=torch.bool)
+    return FittedClip("clip", "grid_s1", expression, torch.zeros(frames, 6), opening, closure, valid, None)
+
+
+def test_lip_pairs_lie_above_each_other(model):
+    upper, lower = model.mean[torch.tensor(LIP_PAIRS)].unbind(1)
+    assert (upper[:, 1] > lower[:, 1]).all()
+    assert (upper[:, 0] - lower[:, 0]).abs().max() < 0.02
+
+
+def test_closed_lips_touch_and_the_upper_face_stays(model):
+    random = torch.Generator().manual_seed(0)
+    expression = torch.randn(40, 64, generator=random) * model.expression_deviation
+    before, after = (model.mean + model.offsets(e) for e in (expression, close_lips(model, expression)))
+    assert mouth_opening(before).mean() > 0.05
+    assert mouth_opening(after).max() < 0.01
+    moved = (after - before).norm(dim=-1)
+    assert moved[:, LEFT_BROW].mean() < 0.1 * moved[:, list(INNER_LIPS)].mean()
+
+
+def test_rest_is_where_the_lips_are_closest():
+    expression = torch.arange(20.0)[:, None].expand(-1, 64)
+    rest = resting_expression(clip(expression, torch.arange(20.0) + 1, torch.zeros(20)))
+    assert rest[0] == 0.5
+
+
+def test_blink_movement_is_the_slope_against_closure():
+    movement = torch.randn(64, generator=torch.Generator().manual_seed(0))
+    closure = torch.rand(50, generator=torch.Generator().manual_seed(1))
+    clips = [clip(closure[:, None] * movement + offset, torch.zeros(50), closure) for offset in (0.0, 3.0)]
+    assert torch.allclose(blink_movement(clips), movement, atol=1e-3)

@@ -1,0 +1,56 @@
+"""The state of an interrupted training run, so that it goes on where it stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ..errors import WeightsError
+
+
+def save_checkpoint(
+    path: Path, step: int, modules: dict[str, nn.Module], optimiser: torch.optim.Optimizer, generator: torch.Generator
+) -> None:
+    """Write modules, optimiser and random state after ``step`` steps."""
+    tensors: dict[str, Tensor] = {"step": torch.tensor(step), "generator": generator.get_state()}
+    for name, module in modules.items():
+        tensors |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
+    for number, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{number}.{key}": value for key, value in state.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    save_file({name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}, partial)
+    partial.rename(path)  # a stopped run leaves no half-written file behind
+
+
+def restore_checkpoint(
+    path: Path, modules: dict[str, nn.Module], optimiser: torch.optim.Optimizer, generator: torch.Generator
+) -> int:
+    """Put back what ``save_checkpoint`` wrote; returns the steps done, 0 without a file.
+
+    Raises:
+        WeightsError: the file is of another network.
+    """
+    if not path.is_file():
+        return 0
+    tensors = load_file(path)
+    try:
+        for name, module in modules.items():
+            module.load_state_dict(_below(name, tensors))
+    except RuntimeError as error:
+        raise WeightsError(f"{path} is of another network. Delete it to start the training anew. {error}") from error
+    stored = optimiser.state_dict()
+    stored["state"] = {}
+    for name, tensor in _below("optimiser", tensors).items():
+        number, key = name.split(".")
+        stored["state"].setdefault(int(number), {})[key] = tensor
+    optimiser.load_state_dict(stored)
+    generator.set_state(tensors["generator"])
+    return int(tensors["step"])
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name[len(prefix) + 1 :]: tensor for name, tensor in tensors.items() if name.startswith(prefix + ".")}

@@ -1,0 +1,74 @@
+"""Utterances of synthetic voices: made-up words read by espeak-ng, and the mouth that coarticulation gives them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from ..audio.mel import log_mel
+from ..face3d.morphable import MorphableModel
+from ..flow import MODEL_FPS, SAMPLE_RATE
+from .coarticulation import Coarticulation, closure_weight
+from .phoneme_speech import TRAINING_LANGUAGES, TRAINING_VARIANTS, Phoneme, PhonemeSpeech, speak
+from .speech_frames import Utterance
+
+WORDS_A_MINUTE = (120, 240)
+ONSETS = (
+    "b", "p", "m", "f", "v", "d", "t", "n", "s", "z", "l", "r", "g", "k", "h", "w", "j", "sh", "ch", "bl", "br", "pr",
+    "pl", "fl", "fr", "tr", "dr", "st", "sp", "sm", "kr", "gl", "", "",
+)  # fmt: skip
+VOWELS = ("a", "e", "i", "o", "u", "a", "e", "i", "o", "u", "ai", "au", "ei", "oi", "ou", "ee", "oo", "ie")
+CODAS = ("", "", "", "", "n", "m", "s", "t", "l", "r", "k", "p", "b", "f", "nd", "st", "mp")
+CLOSURE_WEIGHT = 2.0
+"""How much more frames count in which the lips touch: that a closure is missed shows."""
+PAUSE_SHARE = 0.12
+"""Words that end in a comma."""
+
+
+def made_up_words(random: np.random.Generator, count: int) -> str:
+    """Words of one to three syllables, with a comma now and then."""
+    words: list[str] = []
+    for _ in range(count):
+        syllables = random.integers(1, 4)
+        word = "".join(random.choice(ONSETS) + random.choice(VOWELS) for _ in range(syllables)) + random.choice(CODAS)
+        words.append(word + "," * int(random.random() < PAUSE_SHARE))
+    return " ".join(words)
+
+
+def synthetic_utterances(
+    model: MorphableModel, coarticulation: Coarticulation, resting: Tensor, count: int, seed: int
+) -> list[Utterance]:
+    """``count`` utterances in random voices; ``resting`` (64,) is the speaker's expression with closed lips."""
+    random = np.random.default_rng(seed)
+    made: list[Utterance] = []
+    for _ in tqdm(range(count), desc="synthetic speech", unit="utterance"):
+        spoken = within_silence(random_speech(random), random)
+        frames = spoken.samples.shape[0] * MODEL_FPS // SAMPLE_RATE
+        expression = coarticulation.expression(model, spoken.phonemes, frames)
+        mel, valid = log_mel(spoken.samples).half(), torch.ones(frames, dtype=torch.bool)
+        weight = 1 + CLOSURE_WEIGHT * closure_weight(spoken.phonemes, frames)
+        made.append(Utterance("synthetic", mel, expression, valid, resting, weight))
+    return made
+
+
+def random_speech(random: np.random.Generator) -> PhonemeSpeech:
+    """Made-up words in a random voice."""
+    variant = str(random.choice((*TRAINING_VARIANTS, "")))
+    return speak(
+        made_up_words(random, int(random.integers(5, 10))),
+        str(random.choice(TRAINING_LANGUAGES)) + ("+" + variant if variant else ""),
+        rate=int(random.integers(*WORDS_A_MINUTE)),
+        pitch=int(random.integers(10, 95)),
+        melody=int(random.integers(20, 90)),
+    )
+
+
+def within_silence(spoken: PhonemeSpeech, random: np.random.Generator) -> PhonemeSpeech:
+    """The speech with up to 0.4 seconds of faint noise before and after it."""
+    before, after = (random.uniform(0.05, 0.4, 2) * SAMPLE_RATE).astype(int)
+    quiet = torch.from_numpy(random.normal(0, 1e-4, before + after).astype(np.float32))
+    samples = torch.cat((quiet[:before], spoken.samples, quiet[before:]))
+    later = before / SAMPLE_RATE
+    return PhonemeSpeech(samples, tuple(Phoneme(p.symbol, p.start_s + later, p.end_s + later) for p in spoken.phonemes))

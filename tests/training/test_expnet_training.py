@@ -1,0 +1,105 @@
+import pytest
+import torch
+from sadtalker_pack.sadtalker_core.expnet.model import ExpNet
+from sadtalker_pack.sadtalker_core.training.checkpoint import restore_checkpoint, save_checkpoint
+from sadtalker_pack.sadtalker_core.training.expnet import (
+    ExpNetLoss,
+    amplify_speech,
+    learning_curve,
+    start_from_reference,
+)
+from sadtalker_pack.sadtalker_core.training.speech_frames import gather_frames
+from sadtalker_pack.sadtalker_core.weights.open_pack import OPEN_ASSETS, load_morphable_model
+
+from .test_speech_frames import utterance
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_morphable_model(OPEN_ASSETS / "morphable.safetensors")
+
+
+@pytest.fixture(scope="module")
+def frames(model):
+    return gather_frames(model, [utterance(model, 0)], torch.zeros(2, 64), torch.full((64,), 0.1))
+
+
+@torch.no_grad()
+def test_gain_multiplies_what_speech_does_and_keeps_silence(frames):
+    network = ExpNet().eval()
+    mel = torch.rand(5, 1, 80, 16) * 8 - 4
+    mel[0] = -4
+    reference, ratio = torch.randn(5, 64), torch.rand(5, 1)
+    before = network(mel, reference, ratio)
+    amplify_speech(network, frames, 1.5)
+    after = network(mel, reference, ratio)
+    assert torch.allclose(before[0], after[0], atol=1e-4)
+    features = network.audio_encoder(mel).flatten(1)
+    spoken = (features - features[:1]) @ network.mapping1.weight[:, :512].T
+    # What was added is a third of what speech does now, within the mouth's region.
+    assert torch.allclose((after - before) @ torch.eye(64), added(spoken, frames.mouth, 1.5), atol=1e-3)
+
+
+def added(spoken, mouth, gain):
+    """Change of the output by a gain, from the amplified speech."""
+    matrix = torch.eye(64) + (gain - 1) * mouth
+    original = spoken @ torch.linalg.inv(matrix)
+    return spoken - original
+
+
+@torch.no_grad()
+def test_before_training_all_but_speech_is_already_right(frames):
+    network = ExpNet().eval()
+    start_from_reference(network, frames)
+    network.mapping1.weight[:, :512] = 0
+    reference, mel = torch.randn(3, 64) * 0.3, torch.zeros(3, 1, 80, 16)
+    made = network(mel, reference, torch.zeros(3, 1))
+    kept = torch.eye(64) - frames.mouth - frames.eyelids
+    rest = frames.resting.mean(0) @ (frames.mouth + frames.eyelids)
+    assert torch.allclose(made, reference @ kept + rest, atol=1e-4)
+
+
+def test_loss_is_zero_at_the_target_and_counts_weights(model):
+    loss_of = ExpNetLoss(model, 4.0)
+    target = torch.randn(4, 64) * model.expression_deviation
+    assert all(term < 1e-6 for term in loss_of(target, target, torch.ones(4)).values())
+    wrong = target + 0.1
+    once, twice = (loss_of(wrong, target, torch.full((4,), weight)) for weight in (1.0, 2.0))
+    assert all(twice[name] == pytest.approx(2 * once[name].item()) for name in once)
+
+
+def test_learning_rate_rises_and_falls_to_nothing():
+    rates = [learning_curve(step / 100) for step in range(101)]
+    assert max(rates) == pytest.approx(1, abs=0.01)
+    assert rates[0] < 0.1
+    assert rates[100] < 1e-6
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+def test_an_interrupted_run_goes_on_exactly(tmp_path):
+    def run(network, optimiser, random, steps):
+        for _ in range(steps):
+            optimiser.zero_grad()
+            network(torch.randn(4, 8, generator=random)).square().mean().backward()
+            optimiser.step()
+
+    def fresh():
+        torch.manual_seed(0)
+        network = torch.nn.Linear(8, 2)
+        return network, torch.optim.AdamW(network.parameters(), 0.1), torch.Generator().manual_seed(1)
+
+    whole, optimiser, random = fresh()
+    run(whole, optimiser, random, 6)
+    first, optimiser, random = fresh()
+    run(first, optimiser, random, 4)
+    save_checkpoint(tmp_path / "state.safetensors", 4, {"network": first}, optimiser, random)
+    second, optimiser, random = fresh()
+    assert restore_checkpoint(tmp_path / "state.safetensors", {"network": second}, optimiser, random) == 4
+    run(second, optimiser, random, 2)
+    assert torch.equal(second.weight, whole.weight)
+
+
+def test_without_a_file_a_run_starts_at_the_beginning(tmp_path):
+    network = torch.nn.Linear(2, 2)
+    optimiser = torch.optim.AdamW(network.parameters())
+    assert restore_checkpoint(tmp_path / "none", {"network": network}, optimiser, torch.Generator()) == 0

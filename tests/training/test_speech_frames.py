@@ -1,0 +1,100 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from sadtalker_pack.sadtalker_core.audio.windows import cut_windows
+from sadtalker_pack.sadtalker_core.training.revoice import Copy
+from sadtalker_pack.sadtalker_core.training.speech_data import close_lips, mouth_opening
+from sadtalker_pack.sadtalker_core.training.speech_frames import (
+    SILENCE_WEIGHT,
+    Utterance,
+    draw_batches,
+    gather_frames,
+    revoiced,
+)
+from sadtalker_pack.sadtalker_core.weights.open_pack import OPEN_ASSETS, load_morphable_model
+
+SHARES = {"recorded": 0.5, "revoiced": 0.3, "synthetic": 0.1, "silence": 0.1}
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_morphable_model(OPEN_ASSETS / "morphable.safetensors")
+
+
+def utterance(model, seed, source="recorded", frames=30):
+    random = torch.Generator().manual_seed(seed)
+    return Utterance(
+        source,
+        torch.rand(frames * 80 // 25 + 1, 80, generator=random) * 6 - 3,
+        torch.randn(frames, 64, generator=random) * model.expression_deviation,
+        torch.rand(frames, generator=random) > 0.2,
+        torch.zeros(64),
+        torch.ones(frames),
+    )
+
+
+@pytest.fixture(scope="module")
+def frames(model):
+    utterances = [utterance(model, 0), utterance(model, 1), utterance(model, 2, "revoiced")]
+    faces = torch.randn(7, 64, generator=torch.Generator().manual_seed(3)) * model.expression_deviation
+    return gather_frames(model, utterances, faces, torch.ones(64) * 0.1)
+
+
+def test_windows_are_those_of_the_application(model, frames):
+    utterances = [utterance(model, 0), utterance(model, 1), utterance(model, 2, "revoiced")]
+    expected = torch.cat([cut_windows(u.mel.half().float(), 30)[u.valid] for u in utterances])
+    assert torch.equal(frames.windows(torch.arange(len(expected))), expected)
+
+
+def test_each_frame_knows_its_source(frames):
+    assert {name: len(members) for name, members in frames.source.items()} == {
+        "recorded": int(frames.count[:2].sum()),
+        "revoiced": int(frames.count[2]),
+    }
+
+
+def test_batches_are_reproducible(frames):
+    first, second = (
+        next(draw_batches(frames, 32, SHARES, 0.2, torch.Generator().manual_seed(5))) for _ in range(2)
+    )
+    assert torch.equal(first.mel, second.mel)
+    assert torch.equal(first.target, second.target)
+
+
+def test_silence_is_at_the_end_of_a_batch_and_closes_the_lips(model, frames):
+    batch = next(draw_batches(frames, 40, SHARES, 0.0, torch.Generator().manual_seed(5)))
+    assert (batch.weight[36:] == SILENCE_WEIGHT).all()
+    assert (batch.weight[:36] == 1).all()
+    assert batch.mel[36:].mean() < -2
+    speech = replace(utterance(model, 0), resting=close_lips(model, torch.zeros(1, 64))[0])
+    laughing = torch.randn(20, 64, generator=torch.Generator().manual_seed(7)) * model.expression_deviation
+    bare = gather_frames(model, [speech], laughing, torch.zeros(64))
+    silent = next(draw_batches(bare, 200, {"recorded": 0.5, "silence": 1.0}, 0.0, torch.Generator().manual_seed(5)))
+    given, wanted = (mouth_opening(model.mean + model.offsets(e)) for e in (silent.reference, silent.target))
+    assert wanted.mean() < 0.25 * given.mean()
+
+
+def test_eyes_follow_the_ratio_and_nothing_else(frames):
+    batch = next(draw_batches(frames, 64, SHARES, 1.0, torch.Generator().manual_seed(5)))
+    assert batch.ratio.min() >= 0
+    assert batch.ratio.std() > 0.2
+    open_eyes = next(draw_batches(frames, 64, SHARES, 0.0, torch.Generator().manual_seed(5)))
+    assert open_eyes.ratio.max() == 0
+
+
+def test_a_stretched_copy_moves_the_mouth_with_its_sound():
+    frames = 40
+    expression = torch.arange(float(frames))[:, None].expand(-1, 64)
+    original = Utterance(
+        "recorded",
+        torch.zeros(129, 80),
+        expression,
+        torch.ones(frames, dtype=torch.bool),
+        torch.zeros(64),
+        torch.ones(frames),
+    )
+    slow = revoiced(original, Copy(torch.zeros(258, 80), 2.0))
+    assert slow.expression.shape[0] == 80
+    # Frame 20 shows second 0.82, which was second 0.41 of the original: between its frames 9 and 10.
+    assert slow.expression[20, 0] == pytest.approx(0.41 * 25 - 0.5)
