@@ -24,8 +24,8 @@ pytestmark = [pytest.mark.host, pytest.mark.slow]
 DEMO = REPOSITORY / "sadtalker_core" / "assets" / "demo"
 OPEN = "open (built in)"
 SIZE = 256
-SECONDS = 0.12
-"""Three frames; one takes seconds."""
+FRAMES = 3
+"""One takes seconds."""
 SWITCHES = 10
 
 
@@ -37,23 +37,28 @@ def release(server: Server) -> Path:
 
 
 @pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Speech from where the demo speaker is well under way."""
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
+    """Speech for so many frames, from where the demo speaker is well under way."""
     samples, rate = soundfile.read(str(DEMO / "speech.wav"), dtype="int16")
-    path = tmp_path_factory.mktemp("sound") / "official_short.wav"
-    soundfile.write(path, samples[rate : rate + int(SECONDS * rate)], rate, subtype="PCM_16")
-    return path
+    folder = tmp_path_factory.mktemp("sound")
+
+    def write(frames: int) -> Path:
+        path = folder / f"official_{frames}.wav"
+        soundfile.write(path, samples[rate : rate + frames * rate // 25], rate, subtype="PCM_16")
+        return path
+
+    return write
 
 
 @pytest.fixture(scope="module")
-def stages(client: Client, sound: Path) -> Callable[..., list[torch.Tensor]]:
+def stages(client: Client, sound: Callable[[int], Path]) -> Callable[..., list[torch.Tensor]]:
     """Runs the graph of stages with a model file and other inputs; gives its frames (3, H, W), 8 bits."""
-    name = client.upload(sound)
+    speech = {frames: client.upload(sound(frames)) for frames in (1, FRAMES)}
 
-    def run(model: str, *, pasted: bool = False, **inputs: object) -> list[torch.Tensor]:
+    def run(model: str, *, count: int = FRAMES, pasted: bool = False, **inputs: object) -> list[torch.Tensor]:
         graph = read_graph(find_graph(REPOSITORY, "stages"))
         upload_demo_files(client, graph, DEMO, frozenset())
-        graph = with_files(graph, None, name)
+        graph = with_files(graph, None, speech[count])
         node(graph, "SadTalkerLoadModels")["inputs"]["model"] = model
         node(graph, "SadTalkerExtract3DMM")["inputs"].update(inputs)
         frames = [number(graph, "SadTalkerFaceRender"), 0]
@@ -71,7 +76,7 @@ def stages(client: Client, sound: Path) -> Callable[..., list[torch.Tensor]]:
 
 
 @pytest.fixture(scope="module")
-def directly(release: Path, sound: Path) -> Callable[..., torch.Tensor]:
+def directly(release: Path, sound: Callable[[int], Path]) -> Callable[..., torch.Tensor]:
     """The same frames (T, 3, H, W) from the core, without ComfyUI."""
     from sadtalker_pack.sadtalker_core.audio.waveform import mono_waveform
     from sadtalker_pack.sadtalker_core.pipeline import TalkingHeadOptions, talking_head
@@ -80,7 +85,7 @@ def directly(release: Path, sound: Path) -> Callable[..., torch.Tensor]:
     pack = load_official_pack(release)
     pixels = np.asarray(Image.open(DEMO / "portrait.jpg").convert("RGB"))
     picture = torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 255
-    samples, rate = soundfile.read(str(sound), dtype="float32", always_2d=True)
+    samples, rate = soundfile.read(str(sound(FRAMES)), dtype="float32", always_2d=True)
 
     def run(**options: object) -> torch.Tensor:
         settings = node(read_graph(find_graph(REPOSITORY, "stages")), "SadTalkerPoseVAE")["inputs"]
@@ -106,7 +111,7 @@ def test_switching_packs_leaves_no_memory_behind(server: Server, stages, release
     memory = []
     for _ in range(SWITCHES):
         for model in (release.name, OPEN):
-            assert stages(model, framing="crop", size=SIZE)
+            assert stages(model, count=1, framing="crop", size=SIZE)
         memory.append(server.memory_mib)
     record_property("memory_mib", memory)
     with capsys.disabled():
@@ -116,7 +121,7 @@ def test_switching_packs_leaves_no_memory_behind(server: Server, stages, release
 
 
 def compare(rendered: list[torch.Tensor], frames: torch.Tensor) -> None:
-    assert len(rendered) == len(frames) == int(SECONDS * 25)
+    assert len(rendered) == len(frames) == FRAMES
     difference = (torch.stack(rendered).float() - 255 * frames).abs()
     assert difference.max() <= 2
     assert torch.stack(rendered).float().std() > 10, "the picture is blank"
