@@ -1,1 +1,1 @@
-"""FRAMES -> FRAMES: what happens after rendering. Empty so far."""
+"""FRAMES -> FRAMES: what happens after rendering."""

@@ -1,0 +1,153 @@
+"""Pasting: what stays, what changes, and OpenCV's clone as the measure."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from sadtalker_pack.sadtalker_core.errors import ShapeError
+from sadtalker_pack.sadtalker_core.finish import paste
+from sadtalker_pack.sadtalker_core.finish.paste import paste_back
+from sadtalker_pack.sadtalker_core.flow import Coefficients, Crop, SourceFace
+from torch.nn import functional as F
+
+
+def source_face(picture, crop):
+    own = Coefficients("bfm09", 25, torch.zeros(1, 64), torch.zeros(1, 6))
+    return SourceFace(picture, picture, crop, torch.zeros(478, 3), torch.zeros(80), own)
+
+
+def smooth_picture(count, height, width):
+    """Random 8-bit pictures (count, 3, height, width) without hard edges."""
+    coarse = torch.rand(count, 3, height // 12 + 3, width // 12 + 3)
+    fine = F.interpolate(coarse, (height, width), mode="bicubic", align_corners=False)
+    return (fine * 255).round().clamp(0, 255) / 255
+
+
+def levels(pictures):
+    return (pictures * 255).round()
+
+
+def clone(face, frame):
+    """What the original does with one frame (3, h, w)."""
+    crop = face.crop
+    size = (crop.right - crop.left, crop.bottom - crop.top)
+    pixels, picture = (
+        np.ascontiguousarray(levels(value).byte().permute(1, 2, 0).numpy()) for value in (frame, face.picture)
+    )
+    patch = cv2.resize(pixels, size)
+    centre = ((crop.left + crop.right) // 2, (crop.top + crop.bottom) // 2)
+    cloned = cv2.seamlessClone(patch, picture, np.full_like(patch, 255), centre, cv2.NORMAL_CLONE)
+    return torch.from_numpy(cloned).permute(2, 0, 1)
+
+
+@pytest.mark.parametrize(
+    "box",
+    [(30, 20, 151, 141), (31, 21, 111, 140), (0, 0, 100, 90), (92, 85, 203, 187), (0, 0, 203, 187), (50, 50, 59, 60)],
+    ids=str,
+)
+def test_equals_opencv(box):
+    face = source_face(smooth_picture(1, 187, 203)[0], Crop(*box, 64, 72))
+    frames = smooth_picture(2, 72, 64)
+    pasted, _ = paste_back(face, frames)
+    for frame, ours in zip(frames, pasted, strict=True):
+        difference = (levels(ours) - clone(face, frame)).abs()
+        assert difference.max() <= 1
+        assert (difference > 0).float().mean() < 0.02
+
+
+class TestResult:
+    picture = smooth_picture(1, 120, 140)[0]
+    face = source_face(picture, Crop(20, 30, 100, 90, 40, 30))
+
+    def test_is_the_picture_outside_the_mask(self):
+        pasted, mask = paste_back(self.face, torch.rand(3, 3, 30, 40))
+        assert pasted.shape == (3, 3, 120, 140)
+        assert mask.shape == (120, 140)
+        assert mask.sum() == (80 - 4) * (60 - 4)
+        assert torch.equal(pasted[:, :, mask == 0], self.picture[:, mask == 0].expand(3, -1, -1))
+        assert (pasted != self.picture)[:, :, mask == 1].float().mean() > 0.9
+
+    def test_keeps_colours_outside_that_are_finer_than_8_bits(self):
+        picture = torch.rand(3, 120, 140)
+        pasted, mask = paste_back(source_face(picture, self.face.crop), torch.rand(1, 3, 30, 40))
+        assert torch.equal(pasted[0][:, mask == 0], picture[:, mask == 0])
+
+    def test_is_the_picture_where_the_frame_is_what_it_covers(self):
+        pasted, _ = paste_back(self.face, self.picture[None, :, 30:90, 20:100])
+        assert torch.equal(levels(pasted[0]), levels(self.picture))
+
+    def test_takes_brightness_from_the_picture(self):
+        darker = levels(self.picture[None, :, 30:90, 20:100] * 0.5 + 0.25)
+        brighter = darker + 40
+        assert brighter.max() <= 255
+        dark, bright = (paste_back(self.face, frames / 255)[0] for frames in (darker, brighter))
+        assert (levels(dark) - levels(bright)).abs().max() <= 1
+
+    def test_lies_in_8_bits(self):
+        pasted, mask = paste_back(self.face, torch.rand(2, 3, 30, 40))
+        inside = 255 * pasted[:, :, mask == 1]
+        assert (inside - inside.round()).abs().max() < 1e-4
+        assert inside.min() >= 0
+        assert inside.max() <= 255
+
+    def test_has_its_colours_last_in_memory(self):
+        pasted, _ = paste_back(self.face, torch.rand(2, 3, 30, 40))
+        assert pasted.is_contiguous(memory_format=torch.channels_last)
+
+    def test_does_not_depend_on_the_batch(self, monkeypatch):
+        frames = smooth_picture(5, 30, 40)
+        together, _ = paste_back(self.face, frames)
+        monkeypatch.setattr(paste, "_WORKING_MEMORY", 0)
+        assert (levels(together) - levels(paste_back(self.face, frames)[0])).abs().max() <= 1
+
+    def test_changes_neither_the_face_nor_the_frames(self):
+        picture, frames = self.picture.clone(), torch.rand(2, 3, 30, 40)
+        before = frames.clone()
+        paste_back(self.face, frames)
+        assert torch.equal(frames, before)
+        assert torch.equal(self.face.picture, picture)
+
+
+class TestProgress:
+    face = source_face(torch.rand(3, 60, 60), Crop(10, 10, 50, 50, 16, 16))
+
+    def test_counts_frames(self, monkeypatch):
+        monkeypatch.setattr(paste, "_WORKING_MEMORY", 0)
+        calls = []
+        paste_back(self.face, torch.rand(3, 3, 16, 16), on_progress=lambda *call: calls.append(call))
+        assert calls == [(1, 3), (2, 3), (3, 3)]
+
+    def test_may_interrupt(self):
+        def interrupt(done, total):
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            paste_back(self.face, torch.rand(3, 3, 16, 16), on_progress=interrupt)
+
+
+class TestUnusual:
+    def test_a_box_that_is_all_border_changes_nothing(self):
+        picture = torch.rand(3, 60, 60)
+        for right, bottom in ((18, 50), (50, 18), (12, 11)):
+            face = source_face(picture, Crop(10, 10, right, bottom, 16, 16))
+            pasted, mask = paste_back(face, torch.rand(2, 3, 16, 16))
+            assert torch.equal(pasted, picture.expand(2, -1, -1, -1))
+            assert not mask.any()
+
+    def test_no_frames(self):
+        pasted, mask = paste_back(TestProgress.face, torch.rand(0, 3, 16, 16))
+        assert pasted.shape == (0, 3, 60, 60)
+        assert mask.any()
+
+    def test_frames_with_colours_last_are_named(self):
+        with pytest.raises(ShapeError, match=r"frames: expected shape \(T, 3, h, w\), got \(2, 16, 16, 3\)"):
+            paste_back(TestProgress.face, torch.rand(2, 16, 16, 3))
+
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a graphics card")
+    def test_works_on_the_device_of_the_frames(self):
+        frames = smooth_picture(4, 16, 16)
+        here, _ = paste_back(TestProgress.face, frames)
+        there, mask = paste_back(TestProgress.face, frames.cuda())
+        assert there.is_cuda
+        assert mask.is_cuda
+        assert (levels(here) - levels(there.cpu())).abs().max() <= 1
