@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from comfy_api.latest import io
 from torch import Tensor
 
@@ -34,6 +35,8 @@ class PasteBack(io.ComfyNode):
 
     @classmethod
     def execute(cls, face: SourceFace, frames: Tensor) -> io.NodeOutput:
+        if face.shows_whole_picture:  # as the open pack's full framings render it: nothing to paste into
+            return io.NodeOutput(frames, torch.ones(1, *frames.shape[1:3]))
         pasted, mask = paste_back(face, frames_from_image(frames), on_progress=progress())
         # Encoders need even sides; a picture of odd size loses its last row or column.
         height, width = (length // 2 * 2 for length in mask.shape)

@@ -14,6 +14,7 @@ from .expnet.predict import predict_expression
 from .face3d.crop import crop_picture, whole_picture
 from .face3d.extract import PASTED_FRAMINGS, extract_face
 from .facerender.render import render_frames
+from .finish.paste import paste_back
 from .flow import Coefficients, Crop, MelWindows, Progress, SourceFace, Waveform, no_progress
 from .pack import Pack
 from .posevae.predict import predict_pose
@@ -77,8 +78,6 @@ def talking_head(
     keypoints = pack.mapping.keypoints(face, coefficients)
     frames = render_frames(pack.renderer, face, keypoints, batch_size=batch_size, on_progress=on_progress)
     if options.framing in PASTED_FRAMINGS and not face.shows_whole_picture:
-        from .finish.paste import paste_back
-
         frames, _ = paste_back(_with_smaller_picture(face, options.size), frames)
     return TalkingHead(frames, options.fps, face, coefficients)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -75,7 +76,7 @@ def eye_distance(points: Tensor) -> float:
     return float((points[left, :2] - points[right, :2]).norm())
 
 
-def _choose(detections: tuple[FaceDetection, ...], face_index: int, width: int, height: int) -> FaceDetection:
+def _choose(detections: Sequence[FaceDetection], face_index: int, width: int, height: int) -> FaceDetection:
     if not detections:
         raise FaceNotFoundError(
             f"No face was found in the {width}x{height} picture. Use a portrait that shows the whole face from the "

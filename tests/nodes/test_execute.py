@@ -308,3 +308,30 @@ class TestBadInput:
                 expression=expression_track(pack, mel, face),
                 pose=pose_track(pack, slower, face),
             )
+
+
+class TestPasteBack:
+    def paste(self, face, frames):
+        return run_node("SadTalkerPasteBack", face=face, frames=frames)
+
+    def test_the_picture_around_the_face_stays(self, face, image, rendered):
+        pasted, mask = self.paste(face, rendered[0])
+        height, width = (length // 2 * 2 for length in image.shape[1:3])
+        assert pasted.shape == (len(rendered[0]), height, width, 3)
+        assert mask.shape == (1, height, width)
+        around = mask[0] == 0
+        assert 0 < around.float().mean() < 1
+        assert (pasted[:, around] - image[0, :height, :width][around]).abs().max() < 1e-6
+        assert (pasted[0] - pasted[-1])[~around].abs().max() > 0.05
+
+    def test_frames_of_the_whole_picture_pass_through(self, pack, image):
+        whole = run_node("SadTalkerExtract3DMM", pack=pack, image=image, framing="full", size=SIZE, face_index=0)[0]
+        frames = torch.rand(2, whole.crop.height, whole.crop.width, 3)
+        pasted, mask = self.paste(whole, frames)
+        assert torch.equal(pasted, frames)
+        assert mask.shape == (1, whole.crop.height, whole.crop.width)
+
+    @pytest.mark.parametrize("shape", [(2, 64, 64, 1), (0, 64, 64, 3), (64, 64, 3)])
+    def test_what_is_no_clip_is_named(self, face, shape):
+        with pytest.raises(SadTalkerError, match="Expected an IMAGE of shape"):
+            self.paste(face, torch.zeros(shape))
