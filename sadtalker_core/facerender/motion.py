@@ -18,6 +18,7 @@ _MOTIONS = KEYPOINTS + 1
 _HINTS = _MOTIONS * (1 + _COMPRESSED)
 _VARIANCE = 0.01
 """Of the heat around a keypoint, in units of the volume."""
+_LEAST_HEAT = 1e-20
 _SMALLEST_SHARE = 1e-3
 """A motion with a smaller share in a voxel is left out, without making up for it, as in the reference."""
 
@@ -89,7 +90,9 @@ def keypoint_heat(keypoints: Tensor, volume: Tensor) -> Tensor:
     """Heat (B, K, D, h, w) around keypoints (B, K, 3), 1 at each, in a volume shaped as ``volume`` (..., D, h, w)."""
     grid = coordinate_grid(*volume.shape[-3:], like=keypoints)
     squared = (grid - keypoints[:, :, None, None, None]).square().sum(-1)
-    return squared.mul_(-0.5 / _VARIANCE).exp_()
+    heat = squared.mul_(-0.5 / _VARIANCE).exp_()
+    # Far from the keypoint it is a denormal number, with which a processor convolves several times more slowly.
+    return F.threshold(heat, _LEAST_HEAT, 0, inplace=True)
 
 
 class _Hourglass(nn.Module):

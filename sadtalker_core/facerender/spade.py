@@ -53,9 +53,9 @@ class SpadeBlock(nn.Module):
     def forward(self, x: Tensor, features: Tensor) -> Tensor:
         return self._change(normalise(x), features).add_(x)
 
-    def _change(self, normal: Tensor, features: Tensor) -> Tensor:
+    def _change(self, normal: Tensor, features: Tensor, factor: int = 1) -> Tensor:
         """What the block adds to its shortcut."""
-        x = self.conv_0(F.leaky_relu_(self.norm_0(normal, features), _SLOPE))
+        x = self.conv_0(F.leaky_relu_(self.norm_0(normal, features, factor), _SLOPE))
         return self.conv_1(F.leaky_relu_(self.norm_1(normalise(x), features), _SLOPE))
 
 
@@ -68,9 +68,9 @@ class UpSpadeBlock(SpadeBlock):
         self.conv_s = nn.Conv2d(inputs, outputs, 1, bias=False)
 
     def forward(self, x: Tensor, features: Tensor) -> Tensor:
-        normal = F.interpolate(normalise(x), scale_factor=2)  # mean and variance are those of the enlarged map
-        shortcut = self.norm_s.mixed(normal, features, self.conv_s.weight)
-        return self._change(normal, features).add_(shortcut)
+        normal = normalise(x)  # mean and variance are those of the enlarged map
+        shortcut = self.norm_s.mixed(normal, features, self.conv_s.weight, 2)
+        return self._change(normal, features, 2).add_(shortcut)
 
 
 class Modulation(nn.Module):
@@ -82,30 +82,32 @@ class Modulation(nn.Module):
         self.mlp_gamma = nn.Conv2d(_HIDDEN, channels, 3, padding=1)
         self.mlp_beta = nn.Conv2d(_HIDDEN, channels, 3, padding=1)
 
-    def forward(self, normal: Tensor, features: Tensor) -> Tensor:
-        """The map, (B, C, f h, f w) as ``normal``; features (B, 256, h, w)."""
-        hidden = self._hidden(normal, features)
-        scale = self.mlp_gamma(hidden).add_(1)
-        return self.mlp_beta(hidden).addcmul_(normal, scale)
+    def forward(self, normal: Tensor, features: Tensor, factor: int = 1) -> Tensor:
+        """(B, C, factor H, factor W) of a map (B, C, H, W) after enlargement; features (B, 256, h, w)."""
+        hidden = self._hidden(features, factor * normal.shape[-1])
+        return add_product_(self.mlp_beta(hidden), self.mlp_gamma(hidden).add_(1), normal, factor)
 
-    def mixed(self, normal: Tensor, features: Tensor, mixture: Tensor) -> Tensor:
-        """The map after a pointwise convolution with the weights ``mixture`` (M, C, 1, 1).
+    def mixed(self, normal: Tensor, features: Tensor, mixture: Tensor, factor: int = 1) -> Tensor:
+        """The same after a pointwise convolution with the weights ``mixture`` (M, C, 1, 1).
 
         Shift and mixture are one convolution, which has fewer outputs than the shift itself.
         """
-        hidden = self._hidden(normal, features)
-        mixed = F.conv2d(self.mlp_gamma(hidden).add_(1) * normal, mixture)
-        shift = self.mlp_beta
+        hidden = self._hidden(features, factor * normal.shape[-1])
+        mixed = F.conv2d(self._scaled(normal, hidden, factor), mixture)
+        shift, matrix = self.mlp_beta, mixture[:, :, 0, 0]
         assert shift.bias is not None
-        matrix = mixture[:, :, 0, 0]
         weight = torch.einsum("mc,cikl->mikl", matrix, shift.weight)
         return F.conv2d(hidden, weight, matrix @ shift.bias, padding=1).add_(mixed)
 
-    def _hidden(self, normal: Tensor, features: Tensor) -> Tensor:
-        """(B, 128, f h, f w)"""
+    def _scaled(self, normal: Tensor, hidden: Tensor, factor: int) -> Tensor:
+        scale = self.mlp_gamma(hidden).add_(1)
+        return add_product_(torch.zeros_like(scale), scale, normal, factor)
+
+    def _hidden(self, features: Tensor, width: int) -> Tensor:
+        """(B, 128, H, W) of the given width."""
         convolution = self.mlp_shared[0]
         assert isinstance(convolution, nn.Conv2d)
-        factor = normal.shape[-1] // features.shape[-1]
+        factor = width // features.shape[-1]
         return F.relu_(convolution(features) if factor == 1 else convolve_enlarged(features, convolution, factor))
 
 
@@ -113,6 +115,12 @@ def normalise(x: Tensor) -> Tensor:
     """Each channel (B, C, h, w) with mean 0 and variance 1: instance norm, in any order of the axes in memory."""
     centred = x - x.mean((2, 3), keepdim=True)
     return centred * (centred.square().mean((2, 3), keepdim=True) + 1e-5).rsqrt()
+
+
+def add_product_(x: Tensor, scale: Tensor, normal: Tensor, factor: int) -> Tensor:
+    """``x + scale * normal`` in the memory of ``x``; ``normal`` is enlarged by ``factor`` to the size of the others."""
+    _places(x, factor).addcmul_(_repeated(normal), _places(scale, factor))
+    return x
 
 
 def convolve_enlarged(x: Tensor, conv: nn.Conv2d, factor: int) -> Tensor:
@@ -132,13 +140,13 @@ def convolve_enlarged(x: Tensor, conv: nn.Conv2d, factor: int) -> Tensor:
         device=x.device,
         memory_format=torch.channels_last,
     )
-    places = enlarged.unflatten(3, (width, factor)).unflatten(2, (height, factor))
+    places = _places(enlarged, factor)
     padded = F.pad(x, (1, 1, 1, 1))
     for rows, top, by_rows in _merged_taps(conv.weight, 2, factor):
         for columns, left, kernel in _merged_taps(by_rows, 3, factor):
             bottom, right = top + height + kernel.shape[2] - 1, left + width + kernel.shape[3] - 1
             part = F.conv2d(padded[:, :, top:bottom, left:right], kernel, conv.bias)
-            places[:, :, :, rows, :, columns] = part[:, :, :, None, :, None]
+            places[:, :, :, rows, :, columns] = _repeated(part)
     return enlarged
 
 
@@ -152,3 +160,13 @@ def _merged_taps(weight: Tensor, axis: int, factor: int) -> list[tuple[slice, in
     if factor > 2:
         kinds.append((slice(1, factor - 1), 1, weight.sum(axis, keepdim=True)))
     return kinds
+
+
+def _places(x: Tensor, factor: int) -> Tensor:
+    """View (B, C, h, factor, w, factor) of an enlarged map: which pixel, and where inside it."""
+    return x.unflatten(3, (-1, factor)).unflatten(2, (-1, factor))
+
+
+def _repeated(x: Tensor) -> Tensor:
+    """View (B, C, h, 1, w, 1) of a map, which broadcasts over the places inside its enlarged pixels."""
+    return x[:, :, :, None, :, None]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import torch
 from sadtalker_pack.sadtalker_core.facerender.keypoints import KeypointDetector
 from sadtalker_pack.sadtalker_core.facerender.neural import NeuralRenderer
-from sadtalker_pack.tests.support.goldens import kit
+from sadtalker_pack.tests.support.goldens import golden, kit
 from sadtalker_pack.tests.support.rule_weights import fill_by_rule, rule_weights
 from torch import Tensor, nn
 
@@ -55,3 +58,32 @@ def official_generator_shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
 def is_spectral(name: str) -> bool:
     """Whether the official file holds this tensor of the generator under spectral norm."""
     return name.startswith("decoder.") and name.endswith((".conv_0.weight", ".conv_1.weight", ".conv_s.weight"))
+
+
+def golden_portrait(size: int) -> Tensor:
+    """The kit's portrait (3, size, size) in [0, 1]; for 512 each pixel is doubled."""
+    picture = golden("07_keypoints")["image"].permute(2, 0, 1).float() / 255
+    factor = size // picture.shape[1]
+    return picture.repeat_interleave(factor, 1).repeat_interleave(factor, 2)
+
+
+@contextmanager
+def recorded_calls(network: nn.Module, *names: str) -> Iterator[dict[str, Any]]:
+    """What the submodules of these names return while the context lasts."""
+    calls: dict[str, Any] = {}
+
+    def keep(name: str) -> Callable[..., None]:
+        return lambda module, inputs, output: calls.update({name: output})
+
+    handles = [network.get_submodule(name).register_forward_hook(keep(name)) for name in names]
+    try:
+        yield calls
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def share_above(ours: Tensor, recorded: Tensor, limit: float) -> float:
+    """Share of the values that differ by more than ``limit``."""
+    assert ours.shape == recorded.shape
+    return float(((ours.double() - recorded.double()).abs() > limit).double().mean())
