@@ -1,1 +1,1 @@
-"""Frames and tracks -> numbers. Empty so far."""
+"""Frames and tracks -> numbers: the paper's measures, and those that tell whether speech looks like speech."""

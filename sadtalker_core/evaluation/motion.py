@@ -1,0 +1,285 @@
+"""How a pack moves faces: lips against real clips and known phonemes, silence, head, identity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..audio.waveform import silence
+from ..audio.windows import mel_windows
+from ..errors import SadTalkerError
+from ..face3d.crop import crop_picture
+from ..flow import MODEL_FPS, SAMPLE_RATE, Waveform
+from ..pack import Pack
+from ..pipeline import TalkingHeadOptions, talking_head
+from ..posevae.predict import predict_pose
+from ..training.phoneme_speech import EVALUATION_VOICES, speak, voices
+from .beat_align import beat_align, motion_beats, speech_onsets
+from .clips import RealClip, head_angles, read_pictures
+from .diversity import HeadDiversity, head_diversity
+from .drive import (
+    FRAME_SIZE,
+    closed_frame,
+    face_in_frame,
+    first_frame,
+    mesh_model,
+    resting_mouth,
+    room_noise,
+    speaking_mouth,
+)
+from .identity import FaceEmbedder, identity_similarities
+from .loudness import loudness_mouth
+from .mouth import (
+    best_common_lag,
+    lagged_correlations,
+    measure_mouth,
+    opening_in_range,
+    spread_ratio,
+)
+from .phonemes import PhonemeFigures, SpokenMouth, measure_phonemes, sentences_for
+from .requirements import NotMeasuredError
+
+SILENCE_SECONDS = 2.0
+TAKES = 8
+"""Head motions made for each clip; seed and style differ."""
+IDENTITY_SECONDS = 4.0
+"""Of each clip, that are rendered."""
+IDENTITY_STEP = 5
+"""Frames from one embedded frame to the next."""
+SPEECH_RATE = 150
+"""Words a minute of the synthetic voices."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClipMouth:
+    """One clip."""
+
+    name: str
+    correlation: float
+    """of predicted and tracked opening at lag 0"""
+    best_lag: int
+    spread: float
+    loudness_correlation: float
+
+
+@dataclass(frozen=True, slots=True)
+class MouthFigures:
+    """A set of clips; means over the clips."""
+
+    correlation: float
+    best_lag: int
+    """frames by which the prediction comes late, at the highest mean correlation"""
+    best_lag_correlation: float
+    spread: float
+    loudness_correlation: float
+    loudness_best_lag: int
+    correlation_at_lag: dict[int, float]
+    clips: list[ClipMouth]
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceFigures:
+    """95th percentile over the frames of the opening beyond the closed mouth's, as a share of the speaking range."""
+
+    digital: float
+    """mean over the clips' faces"""
+    digital_worst: float
+    noise: float
+    noise_worst: float
+
+
+@dataclass(frozen=True, slots=True)
+class HeadFigures:
+    """Head motion; None where the clips have no sound or librosa is missing."""
+
+    diversity: HeadDiversity
+    real_diversity: HeadDiversity
+    beat_align: float | None
+    real_beat_align: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityFigures:
+    """Mean cosine of face embeddings."""
+
+    rendered: float
+    """between portrait and rendered frames"""
+    neighbours: float
+    """between neighbouring frames of the real clips"""
+    frames: int
+    """rendered frames in which a face was found"""
+    frames_without_face: int
+
+
+Figures = MouthFigures | PhonemeFigures | SilenceFigures | HeadFigures | IdentityFigures
+
+
+def measure_motion(pack: Pack, clips: Sequence[RealClip], measures: Sequence[str]) -> dict[str, Figures | str]:
+    """Take the ``measures`` (names of ``MEASURES``); what cannot be taken here is a sentence that says why."""
+    results: dict[str, Figures | str] = {}
+    for name in measures:
+        try:
+            results[name] = MEASURES[name](pack, clips)
+        except NotMeasuredError as error:
+            results[name] = f"not measured: needs {error}"
+    return results
+
+
+def mouth_figures(pack: Pack, clips: Sequence[RealClip]) -> MouthFigures:
+    """Predicted against tracked opening; the portrait is the first frame of each clip."""
+    model = mesh_model(pack)
+    predicted, loudness, rows = [], [], []
+    for clip, waveform in voiced(clips):
+        tracked = measure_mouth(model, clip.points, clip.width, clip.height).opening
+        ours = speaking_mouth(pack, face_in_frame(pack, clip, first_frame(clip)), waveform).opening
+        predicted.append(lagged_correlations(ours, tracked))
+        loudness.append(lagged_correlations(loudness_mouth(waveform.samples, len(tracked)), tracked))
+        own_lag = best_common_lag(predicted[-1:])
+        rows.append(ClipMouth(clip.name, predicted[-1][0], own_lag, spread_ratio(ours, tracked), loudness[-1][0]))
+    at_lag = {lag: _mean([clip[lag] for clip in predicted]) for lag in predicted[0]}
+    best = best_common_lag(predicted)
+    return MouthFigures(
+        correlation=at_lag[0],
+        best_lag=best,
+        best_lag_correlation=at_lag[best],
+        spread=_mean([row.spread for row in rows]),
+        loudness_correlation=_mean([row.loudness_correlation for row in rows]),
+        loudness_best_lag=best_common_lag(loudness),
+        correlation_at_lag=at_lag,
+        clips=rows,
+    )
+
+
+def phoneme_figures(pack: Pack, clips: Sequence[RealClip]) -> PhonemeFigures:
+    """Synthetic voices that training does not use speak through the clips' faces, lips closed in the portrait."""
+    try:
+        known = voices()
+    except SadTalkerError as error:
+        raise NotMeasuredError(f"the espeak-ng library ({error})") from error
+    model = mesh_model(pack)
+    spoken: list[SpokenMouth] = []
+    for number, voice in enumerate(v for v in EVALUATION_VOICES if v.split("+")[0] in known):
+        clip = clips[number % len(clips)]
+        face = face_in_frame(pack, clip, closed_frame(model, clip))
+        speeches = [speak(text, voice, rate=SPEECH_RATE) for text in sentences_for(voice)]
+        mouths = [(s.phonemes, speaking_mouth(pack, face, Waveform(s.samples))) for s in speeches]
+        spoken.append(SpokenMouth(voice, mouths, float(resting_mouth(model, face).opening)))
+    return measure_phonemes(spoken)
+
+
+def silence_figures(pack: Pack, clips: Sequence[RealClip]) -> SilenceFigures:
+    """The clips' faces, lips closed in the portrait, listen to nothing and to a room."""
+    model = mesh_model(pack)
+    shares: dict[str, list[float]] = {"digital": [], "noise": []}
+    for number, (clip, waveform) in enumerate(voiced(clips)):
+        face = face_in_frame(pack, clip, closed_frame(model, clip))
+        closed = float(resting_mouth(model, face).opening)
+        speaking = speaking_mouth(pack, face, waveform).opening
+        quiet = {"digital": silence(SILENCE_SECONDS), "noise": room_noise(SILENCE_SECONDS, seed=number)}
+        for name, sound in quiet.items():
+            share = opening_in_range(speaking_mouth(pack, face, sound).opening, closed, speaking)
+            shares[name].append(max(0.0, float(share.quantile(0.95))))
+    digital, noise = shares["digital"], shares["noise"]
+    return SilenceFigures(_mean(digital), max(digital), _mean(noise), max(noise))
+
+
+def head_figures(pack: Pack, clips: Sequence[RealClip]) -> HeadFigures:
+    """Head motion over seeds and styles, for the clips' own voices and lengths, against the clips' heads."""
+    model = mesh_model(pack)
+    real, made, real_scores, made_scores = [], [], [], []
+    for number, clip in enumerate(clips):
+        real.append(head_angles(model, clip))
+        if clip.waveform is None:
+            continue
+        takes = head_takes(pack, clip, clip.waveform, number)
+        made.extend(takes)
+        try:
+            onsets = speech_onsets(clip.waveform.samples)
+        except NotMeasuredError:
+            continue
+        if onsets.numel():
+            real_scores.append(beat_align(onsets, motion_beats(real[-1])))
+            made_scores.extend(beat_align(onsets, motion_beats(take)) for take in takes)
+    if not made:
+        raise NotMeasuredError("clips with sound, to drive the head")
+    return HeadFigures(
+        head_diversity(made), head_diversity(real), _mean(made_scores) or None, _mean(real_scores) or None
+    )
+
+
+def head_takes(pack: Pack, clip: RealClip, waveform: Waveform, number: int) -> list[Tensor]:
+    """``TAKES`` tracks (T, 3) of head angles; over the clips, which ``number`` counts, the styles come in turn."""
+    face = face_in_frame(pack, clip, first_frame(clip))
+    assert face.coefficients.pose is not None  # SourceFace checks it
+    mel = mel_windows(waveform)
+    tracks: list[Tensor] = []
+    for take in range(TAKES):
+        random = torch.Generator().manual_seed(take)
+        style = (number * TAKES + take) % pack.styles
+        pose = predict_pose(
+            pack.posevae, mel, face.coefficients.pose[0], style, random, basis=pack.basis, blend=pack.pose_blend
+        ).pose
+        assert pose is not None
+        tracks.append(pose[:, :3])
+    return tracks
+
+
+def identity_figures(pack: Pack, clips: Sequence[RealClip]) -> IdentityFigures:
+    """The first frame of each clip against frames rendered from it; the clips' neighbouring frames among themselves."""
+    embedder = FaceEmbedder()
+    rendered, neighbours, missing = [], [], 0
+    for clip, waveform in voiced(clips):
+        pictures, fps = read_pictures(clip.path, IDENTITY_SECONDS)
+        portrait = pictures[min(round(first_frame(clip) * fps / MODEL_FPS), len(pictures) - 1)]
+        start = Waveform(waveform.samples[: int(IDENTITY_SECONDS * SAMPLE_RATE)])
+        result = talking_head(pack, portrait, start, TalkingHeadOptions(size=FRAME_SIZE))
+        source = embedder.embed(result.face.cropped)
+        frames = [embedder.embed(frame) for frame in result.frames[::IDENTITY_STEP]]
+        found = [frame for frame in frames if frame is not None]
+        missing += len(frames) - len(found)
+        if source is not None:
+            rendered.append(identity_similarities(source, found))
+        real = [crop_picture(picture, result.face.crop) for picture in pictures]
+        for one, other in zip(real[::IDENTITY_STEP], real[1::IDENTITY_STEP], strict=False):
+            pair = embedder.embed(one), embedder.embed(other)
+            if pair[0] is not None and pair[1] is not None:
+                neighbours.append(identity_similarities(pair[0], pair[1:]))
+    if not rendered or not neighbours:
+        raise NotMeasuredError("clips with sound in which dlib's detector finds the face")
+    cosines = torch.cat(rendered)
+    return IdentityFigures(float(cosines.mean()), float(torch.cat(neighbours).mean()), cosines.numel(), missing)
+
+
+def voiced(clips: Sequence[RealClip]) -> list[tuple[RealClip, Waveform]]:
+    """The clips with sound, and it.
+
+    Raises:
+        NotMeasuredError: there is none.
+    """
+    found = [(clip, clip.waveform) for clip in clips if clip.waveform is not None]
+    if not found:
+        raise NotMeasuredError("clips with sound")
+    return found
+
+
+def as_json(results: dict[str, Figures | str]) -> dict[str, Any]:
+    """Results as JSON holds them."""
+    return {name: {"not_measured": r} if isinstance(r, str) else asdict(r) for name, r in results.items()}
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+MEASURES: dict[str, Callable[[Pack, Sequence[RealClip]], Figures]] = {
+    "mouth": mouth_figures,
+    "phonemes": phoneme_figures,
+    "silence": silence_figures,
+    "head": head_figures,
+    "identity": identity_figures,
+}
+"""What can be measured, by name."""
