@@ -1,7 +1,7 @@
 """The open pack's renderer: a layered warp of the portrait, driven by the posed face mesh.
 
-Layers, back to front: the inside of mouth and eyes, seen only through their apertures; the skin, hair and
-background, warped as one by a smooth field with a cut along each slit.
+Layers, back to front: the background, which stays; the inside of mouth and eyes, seen only through their apertures;
+the person, warped by a smooth field with a cut along each slit.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from ...face3d.alignment import Similarity, similarity_between
 from ...face3d.regions import OUTER_LIPS, STABLE
 from ...flow import SourceFace, move_to
 from .aperture import LEFT_EYE_SLIT, MOUTH, RIGHT_EYE_SLIT, Aperture, Slit, Window, measure_aperture, pixel_grid
+from .layers import Layers, split_layers
 from .mouth import MouthColours, mouth_colours, paint_mouth
 from .warp_field import WarpField, build_warp_field, split_motion
 
@@ -40,6 +41,7 @@ class PreparedSource:
     """(3, h, w) the cropped portrait"""
     landmarks: Tensor
     """(478, 3) pixels"""
+    layers: Layers
     field: WarpField
     colours: MouthColours
     mouth: Aperture
@@ -70,6 +72,7 @@ class MeshRenderer(nn.Module):
         return PreparedSource(
             picture,
             landmarks,
+            split_layers(picture, landmarks),
             move_to(field, picture.device),
             mouth_colours(lips, skin),
             mouth,
@@ -93,7 +96,8 @@ class MeshRenderer(nn.Module):
         for slit, aperture in slits:
             self._switch_below(warp, below, field, slit, aperture)
         pixels = pixel_grid(height, width, 1, driving)
-        frames = _sample(source.picture, pixels + warp)
+        person = _sample(torch.cat((source.picture, source.layers.matte)), pixels + warp)
+        frames = torch.lerp(source.layers.background.expand(len(driving), -1, -1, -1), person[:, :3], person[:, 3:])
         for slit, aperture in slits:
             self._show_inside(frames, source, slit, aperture, rigid, driving)
         return frames.clamp_(0, 1)

@@ -1,0 +1,85 @@
+"""The person and what is behind."""
+
+import pytest
+import torch
+from sadtalker_pack.sadtalker_core.face3d.extract import extract_face
+from sadtalker_pack.sadtalker_core.face3d.regions import FACE_OVAL
+from sadtalker_pack.sadtalker_core.facerender.mesh.layers import split_layers
+from sadtalker_pack.sadtalker_core.facerender.mesh.renderer import MeshRenderer
+from sadtalker_pack.sadtalker_core.flow import HeadTurn
+from sadtalker_pack.sadtalker_core.weights.open_pack import load_open_pack
+
+
+@pytest.fixture(scope="module")
+def pack():
+    return load_open_pack()
+
+
+@pytest.fixture(scope="module")
+def face(pack, demo_picture):
+    return extract_face(pack, demo_picture)
+
+
+@pytest.fixture(scope="module")
+def layers(face):
+    return split_layers(face.cropped, face.landmarks)
+
+
+def at(mask, point):
+    return float(mask[0, int(point[1]), int(point[0])])
+
+
+def test_together_they_are_the_portrait(face, layers):
+    together = torch.lerp(layers.background, face.cropped, layers.matte)
+    assert (together - face.cropped).abs().max() < 1e-6
+
+
+def test_the_face_belongs_to_the_person_and_the_corners_do_not(face, layers):
+    assert all(at(layers.matte, face.landmarks[vertex]) == 1 for vertex in FACE_OVAL)
+    # In the demo portrait a flag to the left and the sky to the right.
+    assert at(layers.matte, (10, 10)) == at(layers.matte, (face.crop.width - 10, 10)) == 0
+
+
+def test_hat_and_hair_belong_to_the_person(face, layers):
+    forehead, chin = face.landmarks[10], face.landmarks[152]
+    assert at(layers.matte, forehead + 0.4 * (forehead - chin)) == 1
+
+
+def test_behind_the_head_lies_background_not_the_face(face, layers):
+    middle = face.landmarks[list(FACE_OVAL), :2].mean(0)
+    x, y = (int(value) for value in middle)
+    behind = layers.background[:, y - 20 : y + 20, x - 20 : x + 20].mean((1, 2))
+    shown = face.cropped[:, y - 20 : y + 20, x - 20 : x + 20].mean((1, 2))
+    assert (behind - shown).abs().max() > 0.1
+    assert layers.background.min() >= 0
+    assert layers.background.max() <= 1
+
+
+def test_the_background_does_not_move_with_the_head(pack, face, layers):
+    own = face.coefficients
+    turn = HeadTurn(yaw=torch.tensor([15.0]), pitch=torch.tensor([5.0]))
+    driving = pack.mapping.keypoints(face, own, turn).driving
+    renderer = MeshRenderer()
+    frame = renderer.render(renderer.prepare(face, face.landmarks), driving)[0]
+    chin = int(face.landmarks[152, 1])
+    change = (frame - face.cropped).abs().amax(0)[: int(0.8 * chin)]
+    away = torch.nn.functional.max_pool2d(layers.matte[None], 81, 1, 40)[0, 0][: int(0.8 * chin)] == 0
+    assert away.float().mean() > 0.05
+    assert change[away].max() < 1e-5
+    assert change[~away].max() > 0.3
+
+
+def test_a_picture_that_is_all_person_has_one_layer(face):
+    oval = face.landmarks[list(FACE_OVAL), :2]
+    (left, top), (right, bottom) = oval.amin(0).int().tolist(), oval.amax(0).int().tolist()
+    close = face.cropped[:, top + 30 : bottom - 30, left + 30 : right - 30]
+    points = face.landmarks - torch.tensor([left + 30.0, top + 30.0, 0.0])
+    layers = split_layers(close, points)
+    assert layers.matte.min() == 1
+    assert torch.equal(layers.background, close)
+
+
+def test_is_repeatable(face, layers):
+    again = split_layers(face.cropped, face.landmarks)
+    assert torch.equal(again.matte, layers.matte)
+    assert torch.equal(again.background, layers.background)
