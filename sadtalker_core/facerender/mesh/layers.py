@@ -75,7 +75,8 @@ def _person(picture: Tensor, landmarks: Tensor) -> Tensor:
     labels = _prior(landmarks[:, :2].cpu().double().numpy() * scale, *size)
     if (labels == cv2.GC_BGD).any() or (labels == cv2.GC_PR_BGD).any():
         cv2.setRNGSeed(0)  # its first guess of colours is drawn at random
-        cv2.grabCut(small, labels, (0, 0, 0, 0), np.zeros((1, 65)), np.zeros((1, 65)), _GRABCUT_ROUNDS, cv2.GC_INIT_WITH_MASK)
+        colours = np.zeros((1, 65)), np.zeros((1, 65))
+        cv2.grabCut(small, labels, (0, 0, 0, 0), *colours, _GRABCUT_ROUNDS, cv2.GC_INIT_WITH_MASK)
     person = _largest(np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8))
     large = F.interpolate(torch.from_numpy(person).float()[None, None], (height, width), mode="bilinear")
     return (large[0] > 0.5).to(picture.device)
