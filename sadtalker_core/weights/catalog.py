@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
 from ..errors import WeightsError
+from ..face3d.regressor_extractor import BASIS
 from .detect import UNUSED, Component, find_components
-from .read import SUFFIXES, WeightFile, read_weights
+from .read import SUFFIXES, WeightFile, listing, read_weights
 from .rename import split_components
 
 NETWORKS = ("audio2exp", "audio2pose", "kp_extractor", "generator", "face_3drecon")
@@ -21,20 +21,13 @@ EXPORTED = "official"
 """``release`` in the configuration of a file that ``export`` wrote."""
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
-    """The tensors of each network by our names, and where they come from."""
-
-    networks: dict[str, WeightFile]
-    """by ``NETWORKS`` and ``MAPPINGS``; one of the latter may be absent"""
-    chosen: WeightFile
-    """the file that was asked for"""
-
-
-def find_release(path: Path) -> Release:
+def find_release(path: Path) -> dict[str, WeightFile]:
     """The networks in a file; those it lacks are looked for, by content, in the other weight files of its folder.
 
     Of several files with a network the one that holds the fewest networks is taken.
+
+    Returns:
+        By ``NETWORKS`` and ``MAPPINGS``, of which one may be absent, the tensors by our names.
 
     Raises:
         WeightsError: a file cannot be used, a network is found nowhere, or in two files that are equally good.
@@ -43,7 +36,7 @@ def find_release(path: Path) -> Release:
     networks = _networks(chosen)
     if not networks:
         raise WeightsError(f"{path.name} holds none of SadTalker's networks{_what_instead(chosen)}.")
-    missing = [name for name in (*NETWORKS, *MAPPINGS) if name not in networks]
+    missing = {*NETWORKS, *MAPPINGS} - networks.keys()
     unreadable: list[str] = []
     if missing:
         found, unreadable = _from_neighbours(path, missing)
@@ -57,11 +50,12 @@ def find_release(path: Path) -> Release:
             "and a mapping file, or the separate files of the older release, all in one folder."
             + "".join(f" {reason}" for reason in unreadable)
         )
-    return Release(networks, chosen)
+    return networks
 
 
 def _networks(file: WeightFile) -> dict[str, WeightFile]:
     """The networks of one file that the pack uses, by our names; empty if it holds none."""
+    _check_basis(file)
     if file.config.get("release") == EXPORTED:
         return _exported(file)
     components = find_components(file.tensors)
@@ -82,22 +76,25 @@ def _exported(file: WeightFile) -> dict[str, WeightFile]:
     return {name: WeightFile(file.path, tensors, file.config) for name, tensors in parts.items()}
 
 
-def _from_neighbours(path: Path, missing: list[str]) -> tuple[dict[str, WeightFile], list[str]]:
+def _from_neighbours(path: Path, missing: set[str]) -> tuple[dict[str, WeightFile], list[str]]:
     """The missing networks as far as other files hold them, and why some files could not be read."""
     unreadable: list[str] = []
-    offers: dict[str, list[tuple[int, WeightFile]]] = {name: [] for name in missing}
+    offers: dict[str, list[tuple[int, WeightFile]]] = {}
     for neighbour in sorted(path.parent.iterdir()):
-        if neighbour.suffix not in SUFFIXES or neighbour.samefile(path):
+        if neighbour.suffix.lower() not in SUFFIXES or neighbour.samefile(path):
             continue
         try:
             file = read_weights(neighbour)
-            held = _used(find_components(file.tensors)) if file.config.get("release") != EXPORTED else []
+            _check_basis(file)
         except WeightsError as error:
             unreadable.append(str(error))
             continue
-        for name in set(held) & set(missing):
-            offers[name].append((len(held), file))
-    return {name: _best(name, found) for name, found in offers.items() if found}, unreadable
+        held = _used(find_components(file.tensors)) if file.config.get("release") != EXPORTED else []
+        for name in missing.intersection(held):
+            offers.setdefault(name, []).append((len(held), file))
+    best = {name: _best(name, found) for name, found in offers.items()}
+    parts = {file.path: _networks(file) for file in best.values()}
+    return {name: parts[file.path][name] for name, file in best.items()}, unreadable
 
 
 def _best(name: str, offers: list[tuple[int, WeightFile]]) -> WeightFile:
@@ -105,8 +102,16 @@ def _best(name: str, offers: list[tuple[int, WeightFile]]) -> WeightFile:
     best = [file for count, file in offers if count == fewest]
     if len(best) > 1:
         names = " and ".join(file.path.name for file in best)
-        raise WeightsError(f"Both {names} hold the network {name}. Keep one of them in the folder.")
-    return _networks(best[0])[name]
+        raise WeightsError(f"Both {names} hold the network {name}. Choose one of them, or keep one in the folder.")
+    return best[0]
+
+
+def _check_basis(file: WeightFile) -> None:
+    basis = file.config.get("basis", BASIS)
+    if basis != BASIS:
+        raise WeightsError(
+            f"{file.path.name} is made for coefficients of the basis '{basis}', official networks for '{BASIS}'."
+        )
 
 
 def _used(components: Iterable[Component]) -> list[str]:
@@ -114,5 +119,7 @@ def _used(components: Iterable[Component]) -> list[str]:
 
 
 def _what_instead(file: WeightFile) -> str:
-    kinds = {component.name for component in find_components(file.tensors)} & UNUSED.keys()
-    return "; it is " + " and ".join(UNUSED[kind] for kind in sorted(kinds)) if kinds else ""
+    kinds = sorted({component.name for component in find_components(file.tensors)} & UNUSED.keys())
+    if kinds:
+        return "; it is " + " and ".join(UNUSED[kind] for kind in kinds)
+    return f", but tensors named {listing(list(file.tensors))}"

@@ -7,28 +7,26 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..errors import WeightsError
-from ..facerender.mapping import CROP_CHANNELS, FULL_CHANNELS
+from ..facerender.mapping import FULL_CHANNELS
 
 SIGNATURES: Mapping[str, tuple[str, ...]] = {
-    "audio2exp": ("mapping1.weight", "audio_encoder.0.conv_block.0.weight"),
-    "audio2pose": ("netG.decoder.classbias", "audio_encoder.audio_encoder.0.conv_block.0.weight"),
-    "kp_extractor": ("predictor.up_blocks.up0.conv.weight", "kp.weight"),
-    "generator": ("dense_motion_network.mask.weight", "decoder.fc.weight"),
-    "face_3drecon": ("final_layers.6.weight", "backbone.conv1.weight"),
-    "mapping": ("fc_exp.weight", "first.0.weight", "encoder0.1.weight"),
-    "he_estimator": ("fc_exp.weight", "norm1.weight"),
-    "landmark network": ("bn_end3.weight", "l3.weight"),
-    "face detector": ("LandmarkHead.2.conv1x1.weight", "body.conv1.weight"),
+    "audio2exp": ("mapping1.weight", "mapping1.bias"),
+    "audio2pose": ("netG.decoder.classbias", "netG.decoder.pose_linear.weight"),
+    "kp_extractor": ("predictor.up_blocks.up0.conv.weight", "predictor.conv.weight"),
+    "generator": ("dense_motion_network.mask.weight", "dense_motion_network.occlusion.weight"),
+    "face_3drecon": ("final_layers.6.weight", "final_layers.1.weight"),
+    "mapping": ("encoder0.1.weight", "encoder2.1.weight"),
+    "he_estimator": ("block1.b1_0.conv1.weight", "block7.b7_0.conv1.weight"),
+    "landmark network": ("bn_end3.weight", "bn_end0.weight"),
+    "face detector": ("LandmarkHead.2.conv1x1.weight", "LandmarkHead.0.conv1x1.weight"),
 }
-"""Tensors that only this network has, below a common prefix. The names are those of the published files; 'mapping'
-becomes 'mapping_crop' or 'mapping_full' by its number of inputs."""
+"""Tensors that only this network has, below a prefix; any of them will do, so that strict loading can say what is
+missing. The names are those of the published files; 'mapping' becomes 'mapping_crop' or 'mapping_full'."""
 UNUSED = {
     "he_estimator": "the head-pose estimator, which serves training only",
     "landmark network": "a network that finds landmarks; the pack has its own",
     "face detector": "a network that finds faces; the pack has its own",
 }
-_MAPPINGS = {CROP_CHANNELS: "mapping_crop", FULL_CHANNELS: "mapping_full"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +40,19 @@ class Component:
 
 
 def find_components(tensors: Mapping[str, Tensor]) -> list[Component]:
-    """Every known network among named tensors, in the order of ``SIGNATURES``.
-
-    Raises:
-        WeightsError: a mapping network of an unknown number of inputs.
-    """
+    """Every known network among named tensors, in the order of ``SIGNATURES``."""
     found: list[Component] = []
-    for name, (first, *others) in SIGNATURES.items():
-        prefixes = (key.removesuffix(first) for key in tensors if key == first or key.endswith(f".{first}"))
-        complete = (prefix for prefix in prefixes if all(prefix + other in tensors for other in others))
-        found += [Component(_exact_name(name, tensors, prefix), prefix) for prefix in complete]
+    for network, signature in SIGNATURES.items():
+        signs = [(key, sign) for sign in signature for key in tensors if key == sign or key.endswith(f".{sign}")]
+        prefixes = sorted({key.removesuffix(sign) for key, sign in signs})
+        found += [Component(_exact_name(network, tensors, prefix), prefix) for prefix in prefixes]
     return found
 
 
-def _exact_name(name: str, tensors: Mapping[str, Tensor], prefix: str) -> str:
-    if name != "mapping":
-        return name
-    weight = tensors[f"{prefix}first.0.weight"]
-    channels = weight.shape[1] if weight.ndim == 3 else None
-    if channels not in _MAPPINGS:
-        raise WeightsError(
-            f"A mapping network reads {CROP_CHANNELS} or {FULL_CHANNELS} coefficients; the first layer of this one has "
-            f"the shape {tuple(weight.shape)}."
-        )
-    return _MAPPINGS[channels]
+def _exact_name(network: str, tensors: Mapping[str, Tensor], prefix: str) -> str:
+    """A mapping network is that of the full framings if it reads their coefficients."""
+    if network != "mapping":
+        return network
+    first = tensors.get(f"{prefix}first.0.weight")
+    full = first is not None and first.shape[1:2] == (FULL_CHANNELS,)
+    return "mapping_full" if full else "mapping_crop"

@@ -38,11 +38,13 @@ def write_safetensors(
     """Write ``tensors`` to ``path`` with their configuration in the metadata.
 
     Floating-point tensors are stored as ``dtype``; half precision halves the pack's size and is turned back into
-    float32 when it is read.
+    float32 when it is read. A file that is already there stays whole until the new one is.
     """
     stored = {
         name: (tensor.to(dtype) if tensor.is_floating_point() else tensor).detach().cpu().contiguous()
         for name, tensor in tensors.items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(stored, path, metadata={"config": json.dumps(config)})
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    save_file(stored, unfinished, metadata={"config": json.dumps(config)})
+    unfinished.replace(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,9 +18,9 @@ from ..facerender.mapping import CROP_CHANNELS, FULL_CHANNELS, KeypointMapping, 
 from ..facerender.neural import NeuralRenderer
 from ..pack import Pack
 from ..posevae.model import PoseVAE, PoseVAEConfig
-from .catalog import Release, find_release
+from .catalog import find_release
 from .open_pack import OPEN_ASSETS
-from .read import load_strictly
+from .read import WeightFile, load_strictly
 
 SIZES = (256, 512)
 """Pixels of the pictures that the two published releases were trained on."""
@@ -31,20 +32,21 @@ def load_official_pack(path: Path, *, size: int | None = None) -> Pack:
     Args:
         path: any weight file of the release; what it lacks is found beside it.
         size: 256 or 512, what the networks were trained on. It is the one fact that the tensors do not tell; None
-            takes it from the configuration of a file of our own, else from the file's name, else 256, which is what
-            all releases of separate files have.
+            takes it from the file with the generator: from its configuration if it is of our own making, else from
+            its name, else 256, which is what all releases of separate files have.
 
     Raises:
         WeightsError: a file is damaged, does not fit its network, or a network is missing.
     """
     release = find_release(path)
-    size = size or release.chosen.config.get("size") or _size_in_name(path.name)
+    drawing = release["generator"]
+    size = size or drawing.config.get("size") or _size_in_name(drawing.path.name)
     if size not in SIZES:
-        raise WeightsError(f"The networks draw pictures of 256 or 512 pixels; got the size {size}.")
+        raise WeightsError(f"The networks in {drawing.path.name} draw 256 or 512 pixels; got the size {size}.")
     with torch.device("meta"):  # no time and memory for weights that are replaced at once
         pack = _build(release, size)
     for name, network in official_networks(pack).items():
-        load_strictly(network, release.networks[name])
+        load_strictly(network, release[name])
     for module in pack.modules.values():
         module.eval().requires_grad_(False)
     return replace(pack, landmarker=load_landmarker(OPEN_ASSETS / "landmarker.safetensors"))
@@ -77,12 +79,12 @@ def official_networks(pack: Pack) -> dict[str, nn.Module]:
     return {name: network for name, network in networks.items() if network is not None}
 
 
-def _build(release: Release, size: int) -> Pack:
+def _build(release: Mapping[str, WeightFile], size: int) -> Pack:
     """The pack without weights."""
-    classes = release.networks["audio2pose"].tensors.get("decoder.classbias")
+    classes = release["audio2pose"].tensors.get("decoder.classbias")
     styles = PoseVAEConfig().styles if classes is None else classes.shape[0]
     crop, full = (
-        MappingNetwork(channels) if name in release.networks else None
+        MappingNetwork(channels) if name in release else None
         for name, channels in (("mapping_crop", CROP_CHANNELS), ("mapping_full", FULL_CHANNELS))
     )
     return Pack(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +18,9 @@ from ..errors import WeightsError
 
 SUFFIXES = (".safetensors", ".pth", ".tar", ".pt", ".ckpt")
 """Of the files that may hold weights; what a file is its first bytes say."""
-_SIGNS_OF_CODE = ("Unsupported global", "Unsupported class", "Trying to")
+_ARCHIVE, _PICKLE = b"PK\x03\x04", b"\x80"
+"""First bytes of a checkpoint as torch writes it today, and as it once did."""
+_SIGNS_OF_CODE = ("Unsupported global", "Unsupported class", "Unsupported operand", "Trying to", "Can only")
 """What torch's restricted reader says of a pickle that wants to import or call something."""
 _LARGEST_HEADER = 100_000_000
 """Bytes; the format's own limit."""
@@ -59,10 +62,13 @@ def read_safetensors(path: Path) -> WeightFile:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
             config = json.loads((file.metadata() or {}).get("config", "{}"))
-    except (SafetensorError, json.JSONDecodeError, OSError) as error:
-        raise WeightsError(
-            f"{path.name} cannot be read as a safetensors file ({error}). It may be cut short: fetch it again."
-        ) from error
+    except (SafetensorError, json.JSONDecodeError, RecursionError, OSError) as error:
+        advice = "It may be cut short: fetch it again."
+        if _begins(path, _ARCHIVE, _PICKLE + b"\x02"):
+            advice = "It seems to be a torch checkpoint: let its name end in .pth."
+        raise WeightsError(f"{path.name} cannot be read as a safetensors file ({error}). {advice}") from error
+    if not isinstance(config, dict):
+        raise WeightsError(f"The configuration in {path.name} is no dictionary: {config}.")
     return WeightFile(path, tensors, config)
 
 
@@ -73,7 +79,8 @@ def load_strictly(module: nn.Module, file: WeightFile) -> None:
     play no part in inference.
 
     Raises:
-        WeightsError: with the missing, unexpected and misshaped names.
+        WeightsError: with the missing, unexpected and misshaped names, or with those that hold whole numbers in place
+            of fractions.
     """
     expected = module.state_dict()
     tensors = {name: torch.zeros_like(wanted, device="cpu") for name, wanted in expected.items() if _is_counter(name)}
@@ -81,18 +88,35 @@ def load_strictly(module: nn.Module, file: WeightFile) -> None:
     missing = sorted(set(expected) - set(tensors))
     unexpected = sorted(set(tensors) - set(expected))
     misshaped = [
-        f"{name}: file {tuple(tensors[name].shape)}, network {tuple(expected[name].shape)}"
+        f"{name}: file {_form(tensors[name])}, network {_form(expected[name])}"
         for name in sorted(set(expected) & set(tensors))
-        if expected[name].shape != tensors[name].shape
+        if not _holds(tensors[name], expected[name])
     ]
     if missing or unexpected or misshaped:
         raise WeightsError(
             f"{file.path.name} does not fit the network {type(module).__name__}. "
-            f"Missing: {_listing(missing)}. Unexpected: {_listing(unexpected)}. Wrong shape: {_listing(misshaped)}."
+            f"Missing: {listing(missing)}. Unexpected: {listing(unexpected)}. Wrong shape: {listing(misshaped)}."
         )
-    # A copy of each, so that no network lives in a file that somebody may replace.
+    # A copy of each: if a network lived in the mapped file, overwriting that would end the process (bus error).
     owned = {name: torch.empty_like(expected[name], device="cpu").copy_(tensor) for name, tensor in tensors.items()}
     module.load_state_dict(owned, assign=any(tensor.is_meta for tensor in expected.values()))
+
+
+def _holds(tensor: Tensor, wanted: Tensor) -> bool:
+    """Whether it can be taken for ``wanted``; half precision can, quantised weights cannot."""
+    fractions = tensor.is_floating_point() or not wanted.is_floating_point()
+    return fractions and tensor.shape == wanted.shape
+
+
+def _form(tensor: Tensor) -> str:
+    """Its shape, and its type where numbers of that type cannot be weights."""
+    shape = str(tuple(tensor.shape))
+    return shape if tensor.is_floating_point() else f"{shape} of {str(tensor.dtype).removeprefix('torch.')}"
+
+
+def _begins(path: Path, *starts: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(max(map(len, starts))).startswith(starts)
 
 
 def _is_safetensors(path: Path) -> bool:
@@ -104,15 +128,30 @@ def _is_safetensors(path: Path) -> bool:
 
 
 def _read_checkpoint(path: Path) -> WeightFile:
+    # A real tar archive is torch's oldest format, which versions before 2.6 read without the restriction.
+    if not _begins(path, _ARCHIVE, _PICKLE) or tarfile.is_tarfile(path):
+        raise WeightsError(
+            f"{path.name} cannot be read as a torch checkpoint: it does not begin like one. It may be cut short, or a "
+            "web page saved in its place: fetch it again."
+        )
     try:
         content = torch.load(  # noqa: TID251 - the one place, and it only builds tensors and plain values
             path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
         )
+        if not isinstance(content, Mapping):
+            raise WeightsError(f"{path.name} holds a {type(content).__name__}, not a dictionary of tensors.")
+        named = list(_flat(content))
+    except WeightsError:
+        raise
     except Exception as error:
         raise WeightsError(_why_not(path, error)) from error
-    if not isinstance(content, Mapping):
-        raise WeightsError(f"{path.name} holds a {type(content).__name__}, not a dictionary of tensors.")
-    return WeightFile(path, dict(_flat(content)), {})
+    tensors = dict(named)
+    if len(tensors) < len(named):
+        raise WeightsError(f"{path.name} holds the same names twice, once as groups and once joined by dots.")
+    odd = [name for name, tensor in named if tensor.layout is not torch.strided or tensor.device.type != "cpu"]
+    if odd:
+        raise WeightsError(f"{path.name} holds tensors that are no plain arrays of numbers: {listing(odd)}.")
+    return WeightFile(path, tensors, {})
 
 
 def _why_not(path: Path, error: Exception) -> str:
@@ -139,6 +178,7 @@ def _is_counter(name: str) -> bool:
     return name.endswith(".num_batches_tracked")
 
 
-def _listing(names: list[str]) -> str:
+def listing(names: list[str]) -> str:
+    """The first names, for a message, and how many follow."""
     shown = ", ".join(names[:5]) or "none"
     return f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import WeightsError
 from .detect import Component
-from .read import WeightFile
+from .read import WeightFile, listing
 
 Rules = tuple[tuple[str, str | None], ...]
 
@@ -59,8 +59,8 @@ def split_components(file: WeightFile, components: list[Component]) -> dict[str,
         parts[owner.name][name] = tensor
     if strangers:
         raise WeightsError(
-            f"{file.path.name} holds {len(strangers)} tensors of no known network, such as {strangers[0]}. It is not a "
-            "published SadTalker file, or somebody has changed it."
+            f"{file.path.name} holds tensors of no known network: {listing(strangers)}. It is no published SadTalker "
+            "file, or somebody has changed it."
         )
     return {name: fold_spectral_norm(tensors) for name, tensors in parts.items()}
 
@@ -79,7 +79,8 @@ def fold_spectral_norm(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
             continue  # strict loading will say what is missing
         for suffix in (_ORIGINAL, _LEFT, _RIGHT):
             del folded[stem + suffix]
-        folded[f"{stem}.weight"] = original / torch.dot(left, original.flatten(1) @ right)
+        matrix = original.float().flatten(1)
+        folded[f"{stem}.weight"] = original.float() / torch.dot(left.float(), matrix @ right.float())
     return folded
 
 

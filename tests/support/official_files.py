@@ -21,6 +21,18 @@ OLD_RELEASE = (
     "facevid2vid_00189-model.pth.tar",
     "epoch_20.pth",
 )
+_RENDERER_STATE = ("optimizer_generator", "optimizer_discriminator", "optimizer_kp_detector", "optimizer_he_estimator")
+_MAPPING_STATE = ("discriminator", "optimizer_mapping", "optimizer_discriminator")
+TRAINING_STATE = {
+    "mapping_00109-model.pth.tar": _MAPPING_STATE,
+    "mapping_00229-model.pth.tar": _MAPPING_STATE,
+    "auido2exp_00300-model.pth": ("optimizer",),
+    "auido2pose_00140-model.pth": ("optimizer",),
+    "facevid2vid_00189-model.pth.tar": ("discriminator", *_RENDERER_STATE),
+    "epoch_20.pth": ("opt_00", "sched_00"),
+    "alignment_WFLW_4HG.pth": ("optimizer",),
+}
+"""What the published checkpoints hold beside their networks, by the manifest's notes."""
 
 
 @cache
@@ -58,7 +70,7 @@ def write_published(name: str, folder: Path, *, zipped: bool = True) -> Path:
             path,
         )
     else:
-        torch.save(_checkpoint(facts), path, _use_new_zipfile_serialization=zipped)
+        torch.save(_checkpoint(name, facts), path, _use_new_zipfile_serialization=zipped)
     return path
 
 
@@ -69,18 +81,18 @@ def write_official_release(folder: Path, size: int) -> Path:
     return write_published(SINGLE_FILE.format(size=size), folder)
 
 
-def _checkpoint(facts: dict[str, Any]) -> dict[str, Any]:
+def _checkpoint(name: str, facts: dict[str, Any]) -> dict[str, Any]:
+    """What training saves: the networks, the number of the epoch, and what else ``TRAINING_STATE`` names."""
     if "component" in facts:
         return component(facts["component"])
     content: dict[str, Any] = {key: component(part) for key, part in facts["path_in_file"].items()}
-    # As after training: the number of the epoch, and what an optimiser and a discriminator leave behind.
-    first = next(iter(content))
-    weights = [tensor for tensor in content[first].values() if tensor.is_floating_point()][:8]
-    moments = {number: {"step": 7, "exp_avg": torch.zeros_like(tensor)} for number, tensor in enumerate(weights)}
-    groups = [{"lr": 2e-4, "betas": (0.5, 0.999), "params": list(moments)}]
-    discriminator = {"conv.weight": torch.zeros(4, 3, 3, 3)}
-    return content | {
-        "epoch": 140,
-        f"optimizer_{first}": {"state": moments, "param_groups": groups},
-        "discriminator": discriminator,
+    weights = [tensor for part in content.values() for tensor in part.values() if tensor.is_floating_point()]
+    moments = [torch.zeros(()).expand_as(tensor) for tensor in weights]  # one number each in the file
+    adam = {
+        "state": {number: {"step": 7, "exp_avg": zero, "exp_avg_sq": zero} for number, zero in enumerate(moments)},
+        "param_groups": [{"lr": 2e-4, "betas": (0.5, 0.999), "params": list(range(len(moments)))}],
     }
+    state: dict[str, Any] = dict.fromkeys(TRAINING_STATE[name], adam)
+    if "discriminator" in state:
+        state["discriminator"] = {"discs.1.conv.weight": torch.zeros(1, 512, 4, 4)}
+    return content | {"epoch": 140} | state
