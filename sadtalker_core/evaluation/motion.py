@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -238,20 +238,24 @@ def identity_figures(pack: Pack, clips: Sequence[RealClip]) -> IdentityFigures:
         start = Waveform(waveform.samples[: int(IDENTITY_SECONDS * SAMPLE_RATE)])
         result = talking_head(pack, portrait, start, TalkingHeadOptions(size=FRAME_SIZE))
         source = embedder.embed(result.face.cropped)
-        frames = [embedder.embed(frame) for frame in result.frames[::IDENTITY_STEP]]
-        found = [frame for frame in frames if frame is not None]
-        missing += len(frames) - len(found)
+        found = _embeddings(embedder, result.frames[::IDENTITY_STEP])
         if source is not None:
             rendered.append(identity_similarities(source, found))
+            missing += len(result.frames[::IDENTITY_STEP]) - len(found)
         real = [crop_picture(picture, result.face.crop) for picture in pictures]
-        for one, other in zip(real[::IDENTITY_STEP], real[1::IDENTITY_STEP], strict=False):
-            pair = embedder.embed(one), embedder.embed(other)
-            if pair[0] is not None and pair[1] is not None:
-                neighbours.append(identity_similarities(pair[0], pair[1:]))
+        for pair in zip(real[::IDENTITY_STEP], real[1::IDENTITY_STEP], strict=False):
+            known = _embeddings(embedder, pair)
+            if len(known) == 2:
+                neighbours.append(identity_similarities(known[0], known[1:]))
     if not rendered or not neighbours:
         raise NotMeasuredError("clips with sound in which dlib's detector finds the face")
     cosines = torch.cat(rendered)
     return IdentityFigures(float(cosines.mean()), float(torch.cat(neighbours).mean()), cosines.numel(), missing)
+
+
+def _embeddings(embedder: FaceEmbedder, pictures: Iterable[Tensor]) -> list[Tensor]:
+    """Of the pictures in which a face is found."""
+    return [found for found in map(embedder.embed, pictures) if found is not None]
 
 
 def voiced(clips: Sequence[RealClip]) -> list[tuple[RealClip, Waveform]]:
