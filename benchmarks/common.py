@@ -60,6 +60,17 @@ def measure(action: Callable[[], T], *, warmup: int, repeats: int) -> tuple[Timi
     return Timing(tuple(runs)), kept[0]
 
 
+def run_case(module: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """What ``python -m module`` prints for these settings, both JSON; a process of its own for each case, because peak
+    memory belongs to a process and never shrinks.
+    """
+    command = [sys.executable, "-m", module, json.dumps(settings)]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"the case {settings} failed (exit status {done.returncode}); its error is above")
+    return json.loads(done.stdout)
+
+
 def peak_memory_mib(who: str = "self") -> float | None:
     """Largest resident memory of this process ('self') or of its largest ended child ('children'), in MiB.
 

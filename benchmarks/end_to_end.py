@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-from .common import ROOT, environment, environment_line, format_table, write_json
+from .common import environment, environment_line, format_table, run_case, write_json
 from .in_host import HOST_SECONDS, host_table, measure_in_host
 
 SEED = 0
@@ -70,11 +67,7 @@ def _run_case(seconds: float, options: argparse.Namespace) -> dict[str, Any]:
         "threads": options.threads,
         "seed": SEED,
     }
-    command = [sys.executable, "-m", "benchmarks.stages", json.dumps(settings)]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode != 0:
-        sys.exit(f"the case of {seconds:g} s failed (exit status {done.returncode}); its error is above")
-    return json.loads(done.stdout)
+    return run_case("benchmarks.end_to_end_case", settings)
 
 
 def _seconds(timing: dict[str, Any]) -> str:

@@ -1,126 +1,121 @@
-"""One case of the end-to-end benchmark: every stage on the demo portrait and so many seconds of the demo speech.
+"""``python -m benchmarks.stages``: the official pack's networks one by one, beside the reference's cost.
 
-``end_to_end`` starts this in a process of its own; the result goes to stdout as JSON.
+The generator is also measured in its plain formulation on the same cores, which is the fair comparison: the
+reference's own figures come from another machine. See README.md.
 """
 
 from __future__ import annotations
 
-import io
-import json
-import sys
-from collections.abc import Callable
+import argparse
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import av
-import numpy as np
-import soundfile
-import torch
-from PIL import Image
-from torch import Tensor
+from . import reference_cost
+from .common import environment, environment_line, format_table, run_case, write_json
 
-from sadtalker_core.audio.waveform import mono_waveform
-from sadtalker_core.audio.windows import mel_windows
-from sadtalker_core.coefficients import combine
-from sadtalker_core.expnet.blink import random_blink
-from sadtalker_core.expnet.predict import predict_expression
-from sadtalker_core.face3d.extract import extract_face
-from sadtalker_core.facerender.render import render_frames
-from sadtalker_core.flow import MODEL_FPS
-from sadtalker_core.posevae.predict import predict_pose
-from sadtalker_core.weights.open_pack import load_open_pack
-
-from .common import ROOT, Timing, measure, peak_memory_mib
-
-DEMO = ROOT / "sadtalker_core" / "assets" / "demo"
-T = TypeVar("T")
+SEED = 0
+CASE = "benchmarks.stages_case"
+AUDIO_STAGES = {"mel": "s of audio", "ExpNet": "s of audio", "PoseVAE": "s of audio", "3DMM regressor": "picture"}
+RENDER_STAGES = {"keypoint detector": "picture", "MappingNet": "frame", "portrait": "picture", "generator": "frame"}
 
 
 def main() -> None:
-    """Measure the case that the first argument describes in JSON."""
-    settings = json.loads(sys.argv[1])
-    if settings["threads"]:
-        torch.set_num_threads(settings["threads"])
-    with torch.inference_mode():
-        json.dump(measure_case(**settings), sys.stdout)
+    """Parse the command line, measure, print the tables."""
+    options = _parser().parse_args()
+    report: dict[str, Any] = {"benchmark": "stages", **environment(None), "reference": reference_cost.MACHINE}
+    report["settings"] = {"warmup": options.warmup, "repeats": options.repeats, "seed": SEED}
+    report["audio"] = [_audio(threads) for threads in options.threads]
+    report["render"] = [
+        _render(size, batch, threads, options)
+        for size in options.sizes
+        for batch in options.batches
+        for threads in options.threads
+    ]
+    tables = (audio_table(report["audio"]), render_table(report["render"]), generator_table(report["render"]))
+    print("\n\n".join((environment_line(report), *tables, f"Reference: {reference_cost.MACHINE}.")))
+    if options.json:
+        write_json(options.json, report)
 
 
-def measure_case(
-    *, seconds: float, size: int, repeats: int, warmup: int, seed: int, threads: int | None = None
-) -> dict[str, Any]:
-    """Run and time the stages in the order of the flow, each on the result of the one before."""
-    stages: dict[str, Timing] = {}
-
-    def timed(name: str, action: Callable[[], T]) -> T:
-        stages[name], result = measure(action, warmup=warmup, repeats=repeats)
-        return result
-
-    picture = read_picture(DEMO / "portrait.jpg")
-    speech, rate = demo_speech(seconds)
-    pack = timed("load the open pack", load_open_pack)
-    mel = timed("audio to mel", lambda: mel_windows(mono_waveform(speech, rate), MODEL_FPS))
-    face = timed("extract 3DMM", lambda: extract_face(pack, picture, size=size))
-    own_expression, own_pose = face.coefficients.expression, face.coefficients.pose
-    assert own_expression is not None
-    assert own_pose is not None
-    blink = timed("blink", lambda: random_blink(len(mel), mel.fps, _generator(seed)))
-    expression = timed(
-        "ExpNet", lambda: predict_expression(pack.expnet, mel, own_expression[0], blink, basis=pack.basis)
-    )
-    pose = timed(
-        "PoseVAE",
-        lambda: predict_pose(
-            pack.posevae, mel, own_pose[0], 0, _generator(seed), basis=pack.basis, blend=pack.pose_blend
-        ),
-    )
-    keypoints = timed("mapping", lambda: pack.mapping.keypoints(face, combine(expression, pose)))
-    frames = timed("face render", lambda: render_frames(pack.renderer, face, keypoints))
-    content = timed("mp4 encode", lambda: encode_mp4(frames, MODEL_FPS, speech, rate))
-    return {
-        "speech_s": seconds,
-        "threads": torch.get_num_threads(),
-        "frames": frames.shape[0],
-        "frame": [frames.shape[2], frames.shape[3]],
-        "stages": {name: timing.as_json() for name, timing in stages.items()},
-        "sum_s": sum(timing.median for name, timing in stages.items() if name != "load the open pack"),
-        "render_fps": frames.shape[0] / stages["face render"].median,
-        "peak_memory_mib": peak_memory_mib(),
-        "mp4_bytes": len(content),
-    }
+def audio_table(cases: list[dict[str, Any]]) -> str:
+    """Seconds of the stages before the renderer."""
+    header = ["stage", "unit", "threads", "seconds", "reference", "reference / ours"]
+    rows = [
+        [stage, unit, str(case["threads"]), *_compared(case[stage], reference_cost.AUDIO.get(case["threads"]), stage)]
+        for stage, unit in AUDIO_STAGES.items()
+        for case in cases
+    ]
+    return format_table(header, rows)
 
 
-def read_picture(path: Path) -> Tensor:
-    """(3, H, W) RGB in [0, 1]."""
-    pixels = np.asarray(Image.open(path).convert("RGB"))
-    return torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 255
+def render_table(cases: list[dict[str, Any]]) -> str:
+    """Seconds of the renderer's stages."""
+    header = ["stage", "unit", "size", "batch", "threads", "seconds", "reference", "reference / ours"]
+    rows = [
+        [stage, unit, *_case_name(case), *_compared(case[stage], _reference(case), stage)]
+        for stage, unit in RENDER_STAGES.items()
+        for case in cases
+    ]
+    return format_table(header, rows)
 
 
-def demo_speech(seconds: float) -> tuple[Tensor, int]:
-    """(1, N) samples of the demo speech, said again from its start when it ends, and their rate."""
-    samples, rate = soundfile.read(str(DEMO / "speech.wav"), dtype="float32")
-    return torch.from_numpy(np.resize(samples, (1, round(seconds * rate)))), rate
+def generator_table(cases: list[dict[str, Any]]) -> str:
+    """The generator beside its plain formulation, for a frame, and the peak memory of a process with all networks.
+
+    Seconds on the clock, then those of the processors, which other work on the machine disturbs less.
+    """
+    header = ["size", "batch", "threads", "seconds", "plain", "plain / ours", "CPU s", "plain", "plain / ours"]
+    rows: list[list[str]] = []
+    for case in cases:
+        row = _case_name(case)
+        for clock in ("median_s", "processor_s"):
+            ours, plain = (timings["generator"][clock] for timings in (case, case["plain"]))
+            row += [f"{ours:.2f}", f"{plain:.2f}", f"{plain / ours:.2f}"]
+        peaks = (case["peak_memory_mib"], case["plain"]["peak_memory_mib"], _reference(case).get("peak_memory_mib"))
+        rows.append([*row, *("-" if peak is None else f"{peak:.0f}" for peak in peaks)])
+    return format_table([*header, "MiB", "plain", "reference"], rows)
 
 
-def encode_mp4(frames: Tensor, fps: int, speech: Tensor, rate: int) -> bytes:
-    """h264 and AAC with the encoders' own defaults, as ComfyUI's Save Video does it."""
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format="mp4") as container:
-        video = container.add_stream("h264", rate=fps)
-        video.height, video.width, video.pix_fmt = frames.shape[2], frames.shape[3], "yuv420p"
-        sound = container.add_stream("aac", rate=rate)
-        for frame in frames:
-            pixels = (frame * 255).byte().permute(1, 2, 0).numpy()
-            container.mux(video.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")))
-        container.mux(video.encode(None))
-        block = av.AudioFrame.from_ndarray(speech.numpy(), format="flt", layout="mono")
-        block.sample_rate = rate
-        container.mux(sound.encode(block))
-        container.mux(sound.encode(None))
-    return buffer.getvalue()
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.stages", description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512], help="sides of the frames, pixels")
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 2, 4], help="frames rendered at once")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="threads for torch")
+    parser.add_argument("--repeats", type=int, default=1, help="measured runs of the generator")
+    parser.add_argument("--warmup", type=int, default=0, help="unmeasured runs of the generator before them")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every run and the environment to FILE")
+    return parser
 
 
-def _generator(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+def _audio(threads: int) -> dict[str, Any]:
+    return {"threads": threads} | run_case(CASE, {"part": "audio", "threads": threads, "seed": SEED})
+
+
+def _render(size: int, batch: int, threads: int, options: argparse.Namespace) -> dict[str, Any]:
+    case = {"size": size, "batch": batch, "threads": threads}
+    settings = case | {"seed": SEED, "warmup": options.warmup, "repeats": options.repeats}
+    plain = run_case(CASE, settings | {"part": "plain"})
+    return case | run_case(CASE, settings | {"part": "render"}) | {"plain": plain}
+
+
+def _reference(case: dict[str, Any]) -> dict[str, float]:
+    return reference_cost.RENDER.get((case["size"], case["batch"], case["threads"]), {})
+
+
+def _compared(timing: dict[str, Any], reference: dict[str, float] | None, stage: str) -> list[str]:
+    """Our seconds, the reference's, and how many times faster we are; '-' where there is no figure."""
+    ours, theirs = timing["median_s"], (reference or {}).get(stage)
+    if theirs is None:
+        return [_digits(ours), "-", "-"]
+    return [_digits(ours), _digits(theirs), f"{theirs / ours:.2f}"]
+
+
+def _case_name(case: dict[str, Any]) -> list[str]:
+    return [str(case[key]) for key in ("size", "batch", "threads")]
+
+
+def _digits(seconds: float) -> str:
+    return f"{seconds:.4f}" if seconds < 1 else f"{seconds:.2f}"
 
 
 if __name__ == "__main__":
