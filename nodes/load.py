@@ -10,7 +10,7 @@ from comfy_api.latest import io
 from ..sadtalker_core.pack import Pack
 from ..sadtalker_core.weights.official_pack import SIZES, load_official_pack
 from ..sadtalker_core.weights.open_pack import OPEN_ASSETS, load_open_pack
-from ..sadtalker_core.weights.read import SUFFIXES
+from ..sadtalker_core.weights.read import SUFFIXES, weight_files
 from . import sockets
 from .host import HostedPack, check_choice, host_pack
 
@@ -102,8 +102,7 @@ class LoadModels(io.ComfyNode):
 
 def _fingerprint(folder: Path) -> str:
     """Changes when a weight file in a folder does, or comes or goes."""
-    files = (path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES)
-    facts = ((path.name, path.stat()) for path in files)
+    facts = ((path.name, path.stat()) for path in weight_files(folder))
     return ";".join(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in facts)
 
 

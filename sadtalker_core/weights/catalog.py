@@ -10,7 +10,7 @@ from torch import Tensor
 from ..errors import WeightsError
 from ..face3d.regressor_extractor import BASIS
 from .detect import UNUSED, Component, find_components
-from .read import SUFFIXES, WeightFile, listing, read_weights
+from .read import WeightFile, listing, read_weights, weight_files
 from .rename import split_components
 
 NETWORKS = ("audio2exp", "audio2pose", "kp_extractor", "generator", "face_3drecon")
@@ -80,8 +80,8 @@ def _from_neighbours(path: Path, missing: set[str]) -> tuple[dict[str, WeightFil
     """The missing networks as far as other files hold them, and why some files could not be read."""
     unreadable: list[str] = []
     offers: dict[str, list[tuple[int, WeightFile]]] = {}
-    for neighbour in sorted(path.parent.iterdir()):
-        if neighbour.suffix.lower() not in SUFFIXES or neighbour.samefile(path):
+    for neighbour in weight_files(path.parent):
+        if neighbour.samefile(path):
             continue
         try:
             file = read_weights(neighbour)

@@ -37,6 +37,11 @@ class WeightFile:
     """what ``config`` in the file's metadata says, decoded from JSON; empty if there is none"""
 
 
+def weight_files(folder: Path) -> list[Path]:
+    """The files in a folder, not below it, that may hold weights, by name."""
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+
+
 def read_weights(path: Path) -> WeightFile:
     """Read a safetensors file or a torch checkpoint; nothing in either is executed.
 
