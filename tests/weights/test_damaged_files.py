@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import WeightsError
+from sadtalker_pack.sadtalker_core.weights.detect import find_components
 from sadtalker_pack.sadtalker_core.weights.official_pack import load_official_pack
 from sadtalker_pack.sadtalker_core.weights.read import read_weights
+from sadtalker_pack.sadtalker_core.weights.rename import split_components
 from sadtalker_pack.tests.support.official_files import OLD_RELEASE, component
 from safetensors.torch import save_file
 
@@ -168,7 +170,11 @@ class TestCode:
         assert not payload.mark.exists()
 
 
-def test_numbers_of_numpy_need_conversion_too(tmp_path):
+def test_the_advised_conversion_is_read(tmp_path):
     torch.save({"model": component("audio2exp"), "loss": np.float64(0.3)}, tmp_path / "a.pth")
-    with pytest.raises(WeightsError, match=r"a.pth needs code to be run.*save_file"):
-        load_official_pack(tmp_path / "a.pth")
+    with pytest.raises(WeightsError, match=r"a.pth needs code to be run.*weights_only=False.*save_file"):
+        read_weights(tmp_path / "a.pth")
+    trusted = torch.load(tmp_path / "a.pth", weights_only=False)  # noqa: TID251
+    save_file(trusted["model"], tmp_path / "converted.safetensors")
+    file = read_weights(tmp_path / "converted.safetensors")
+    assert set(split_components(file, find_components(file.tensors))) == {"audio2exp"}
