@@ -33,13 +33,16 @@ def _add_motion(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--held-out", action="store_true", help="only the clips of the training speaker that training leaves out"
     )
+    command.add_argument(
+        "--same-corpus", action="store_true", help="hold the lips to the target for the corpus of the training speaker"
+    )
     command.set_defaults(run=_run_motion)
 
 
 def _run_motion(given: argparse.Namespace) -> None:
     clips = read_clips(given.clips, given.tracks, every=HELD_OUT_EVERY if given.held_out else 1)
     results = measure_motion(_pack(given.pack), clips, given.measures)
-    rows = motion_rows(results)
+    rows = motion_rows(results, same_corpus=given.same_corpus)
     mouth = results.get("mouth")
     if isinstance(mouth, MouthFigures):
         rows += clip_rows(mouth)

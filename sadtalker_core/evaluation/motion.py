@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from ..audio.waveform import silence
 from ..audio.windows import mel_windows
@@ -133,7 +134,7 @@ def mouth_figures(pack: Pack, clips: Sequence[RealClip]) -> MouthFigures:
     """Predicted against tracked opening; the portrait is the first frame of each clip."""
     model = mesh_model(pack)
     predicted, loudness, rows = [], [], []
-    for clip, waveform in voiced(clips):
+    for clip, waveform in tqdm(voiced(clips), desc="mouth", unit="clip"):
         tracked = measure_mouth(model, clip.points, clip.width, clip.height).opening
         ours = speaking_mouth(pack, face_in_frame(pack, clip, first_frame(clip)), waveform).opening
         predicted.append(lagged_correlations(ours, tracked))
@@ -162,7 +163,8 @@ def phoneme_figures(pack: Pack, clips: Sequence[RealClip]) -> PhonemeFigures:
         raise NotMeasuredError(f"the espeak-ng library ({error})") from error
     model = mesh_model(pack)
     spoken: list[SpokenMouth] = []
-    for number, voice in enumerate(v for v in EVALUATION_VOICES if v.split("+")[0] in known):
+    chosen = [voice for voice in EVALUATION_VOICES if voice.split("+")[0] in known]
+    for number, voice in enumerate(tqdm(chosen, desc="phonemes", unit="voice")):
         clip = clips[number % len(clips)]
         face = face_in_frame(pack, clip, closed_frame(model, clip))
         speeches = [speak(text, voice, rate=SPEECH_RATE) for text in sentences_for(voice)]
@@ -175,7 +177,7 @@ def silence_figures(pack: Pack, clips: Sequence[RealClip]) -> SilenceFigures:
     """The clips' faces, lips closed in the portrait, listen to nothing and to a room."""
     model = mesh_model(pack)
     shares: dict[str, list[float]] = {"digital": [], "noise": []}
-    for number, (clip, waveform) in enumerate(voiced(clips)):
+    for number, (clip, waveform) in enumerate(tqdm(voiced(clips), desc="silence", unit="clip")):
         face = face_in_frame(pack, clip, closed_frame(model, clip))
         closed = float(resting_mouth(model, face).opening)
         speaking = speaking_mouth(pack, face, waveform).opening
@@ -191,7 +193,7 @@ def head_figures(pack: Pack, clips: Sequence[RealClip]) -> HeadFigures:
     """Head motion over seeds and styles, for the clips' own voices and lengths, against the clips' heads."""
     model = mesh_model(pack)
     real, made, real_scores, made_scores = [], [], [], []
-    for number, clip in enumerate(clips):
+    for number, clip in enumerate(tqdm(clips, desc="head", unit="clip")):
         real.append(head_angles(model, clip))
         if clip.waveform is None:
             continue
@@ -206,9 +208,8 @@ def head_figures(pack: Pack, clips: Sequence[RealClip]) -> HeadFigures:
             made_scores.extend(beat_align(onsets, motion_beats(take)) for take in takes)
     if not made:
         raise NotMeasuredError("clips with sound, to drive the head")
-    return HeadFigures(
-        head_diversity(made), head_diversity(real), _mean(made_scores) or None, _mean(real_scores) or None
-    )
+    scores = (_mean(made_scores), _mean(real_scores)) if real_scores else (None, None)
+    return HeadFigures(head_diversity(made), head_diversity(real), *scores)
 
 
 def head_takes(pack: Pack, clip: RealClip, waveform: Waveform, number: int) -> list[Tensor]:
@@ -232,7 +233,7 @@ def identity_figures(pack: Pack, clips: Sequence[RealClip]) -> IdentityFigures:
     """The first frame of each clip against frames rendered from it; the clips' neighbouring frames among themselves."""
     embedder = FaceEmbedder()
     rendered, neighbours, missing = [], [], 0
-    for clip, waveform in voiced(clips):
+    for clip, waveform in tqdm(voiced(clips), desc="identity", unit="clip"):
         pictures, fps = read_pictures(clip.path, IDENTITY_SECONDS)
         portrait = pictures[min(round(first_frame(clip) * fps / MODEL_FPS), len(pictures) - 1)]
         start = Waveform(waveform.samples[: int(IDENTITY_SECONDS * SAMPLE_RATE)])
@@ -276,7 +277,7 @@ def as_json(results: dict[str, Figures | str]) -> dict[str, Any]:
 
 
 def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else 0.0
+    return sum(values) / len(values)
 
 
 MEASURES: dict[str, Callable[[Pack, Sequence[RealClip]], Figures]] = {

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import av
 import pytest
@@ -12,7 +13,7 @@ from sadtalker_pack.sadtalker_core.evaluation import clips as clips_module
 from sadtalker_pack.sadtalker_core.evaluation import motion
 from sadtalker_pack.sadtalker_core.evaluation.__main__ import main
 from sadtalker_pack.sadtalker_core.evaluation.clips import head_angles, read_clips
-from sadtalker_pack.sadtalker_core.evaluation.motion import MEASURES, measure_motion
+from sadtalker_pack.sadtalker_core.evaluation.motion import MEASURES, ClipMouth, MouthFigures, measure_motion
 from sadtalker_pack.sadtalker_core.evaluation.motion_table import motion_rows
 from sadtalker_pack.sadtalker_core.evaluation.phonemes import PhonemeFigures
 from sadtalker_pack.sadtalker_core.evaluation.requirements import NotMeasuredError
@@ -104,6 +105,28 @@ def test_figures_and_table_of_the_command(folder, tmp_path, monkeypatch, capsys)
     assert f"loudness-driven mouth {report['mouth']['loudness_correlation']:.3f}" in table
 
 
+def test_the_corpus_of_the_training_speaker_asks_for_more():
+    clip = ClipMouth("one", 0.5, 0, 1.0, 0.4)
+    figures = MouthFigures(0.5, 0, 0.5, 1.0, 0.4, 0, {0: 0.5}, [clip])
+    assert motion_rows({"mouth": figures})[0].holds
+    assert not motion_rows({"mouth": figures}, same_corpus=True)[0].holds
+    louder = replace(figures, loudness_correlation=0.6)
+    assert not motion_rows({"mouth": louder})[0].holds  # a puppet does better
+
+
+def test_without_librosa_the_head_is_still_measured(pack, clips, monkeypatch):
+    def missing(_):
+        raise NotMeasuredError("librosa (pip install librosa)")
+
+    monkeypatch.setattr(motion, "TAKES", 1)
+    monkeypatch.setattr(motion, "speech_onsets", missing)
+    results = measure_motion(pack, clips[:1], ["head"])
+    beat, diversity = motion_rows(results)
+    assert beat.value.startswith("not measured: needs librosa")
+    assert beat.holds is None
+    assert diversity.holds is False
+
+
 def test_what_cannot_be_measured_says_what_it_needs(pack, clips, monkeypatch):
     def missing(*_):
         raise NotMeasuredError("a dog (pip install dog)")
@@ -156,8 +179,6 @@ def test_a_folder_without_clips(tmp_path):
 
 
 def test_frames_without_a_face_repeat_the_nearest_pose(pack, clips):
-    from dataclasses import replace
-
     points = clips[0].points.clone()
     points[3:6] = torch.nan
     angles = head_angles(pack.mapping.model, replace(clips[0], points=points))
