@@ -25,6 +25,16 @@ def face() -> io.Input:
     return sockets.Face.Input("face", tooltip="The portrait, from Extract 3DMM.")
 
 
+def coefficients(what: str, name: str = "coefficients") -> io.Input:
+    return sockets.Coeffs.Input(name, tooltip=what)
+
+
+def open_pack(what: str) -> io.Input:
+    return sockets.Pack.Input(
+        "pack", optional=True, tooltip=f"The networks that made the track, from Load Models: the open ones tell {what}."
+    )
+
+
 def image() -> io.Input:
     return io.Image.Input("image", tooltip=f"The portrait. {IMAGE_POLICY}")
 

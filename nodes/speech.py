@@ -20,8 +20,10 @@ from ..sadtalker_core.expnet.blink import (
     reference_blink,
 )
 from ..sadtalker_core.expnet.predict import predict_expression
-from ..sadtalker_core.flow import BlinkCurve, MelWindows, SourceFace
+from ..sadtalker_core.flow import BlinkCurve, Coefficients, MelWindows, SourceFace
 from ..sadtalker_core.posevae.predict import predict_pose
+from ..sadtalker_core.tracks.matching import stream_of
+from ..sadtalker_core.tracks.reference import match_track
 from . import inputs, sockets
 from .convert import waveform_from_audio
 from .host import HostedPack, check_choice, progress, to_device, to_host
@@ -69,6 +71,12 @@ class ExpNetNode(io.ComfyNode):
                 sockets.Blink.Input(
                     "blink", optional=True, tooltip="When the eyes close, from Blink. Without it they stay open."
                 ),
+                sockets.Coeffs.Input(
+                    "reference",
+                    optional=True,
+                    tooltip="A video's expressions, from Extract 3DMM from Video, to start each frame from instead of "
+                    "the portrait's: how the first SadTalker borrows blinks.",
+                ),
             ],
             outputs=[
                 sockets.Coeffs.Output(display_name="expression", tooltip="Expression coefficients, one row a frame.")
@@ -83,15 +91,20 @@ class ExpNetNode(io.ComfyNode):
         face: SourceFace,
         expression_scale: float,
         blink: BlinkCurve | None = None,
+        reference: Coefficients | None = None,
     ) -> io.NodeOutput:
         check_basis("ExpNet", pack.core.basis, face.basis)
         device = pack.load("expnet")
         own = to_device(face.coefficients, device)
         assert own.expression is not None
+        start = own.expression[0]
+        if reference is not None:
+            check_basis("ExpNet", pack.core.basis, reference.basis)
+            start = stream_of(match_track(to_device(reference, device), len(mel), mel.fps), "expression")
         track = predict_expression(
             pack.core.expnet,
             to_device(mel, device),
-            own.expression[0],
+            start,
             to_device(blink, device),
             basis=pack.core.basis,
             on_progress=progress(),

@@ -38,3 +38,7 @@ class BasisMismatchError(SadTalkerError):
 
 class WeightsError(SadTalkerError):
     """A weight file is missing, damaged, or does not hold what its name promises."""
+
+
+class TrackError(SadTalkerError):
+    """A coefficient track cannot be used: it holds what is no number, fits no other, or its file holds none."""

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from .expnet.model import ExpNet
-from .face3d.landmarks import FaceDetection, FaceLandmarks
+from .face3d.landmarks import FaceDetection, FaceLandmarks, FaceRegion
 from .flow import Coefficients, HeadTurn, Keypoints, SourceFace
 from .posevae.model import PoseVAE
 
@@ -29,6 +29,14 @@ class Landmarker(Protocol):
         """The 478 points of one of them."""
         ...
 
+    def detect_each(self, pictures: Tensor) -> Sequence[Sequence[FaceDetection]]:
+        """Faces of each picture (B, 3, H, W) that can be found fast, the largest first."""
+        ...
+
+    def landmarks_each(self, pictures: Tensor, region: FaceRegion) -> tuple[Tensor, Tensor]:
+        """Points (B, 478, 3) and presence (B,) of the face in one region of every picture (B, 3, H, W)."""
+        ...
+
 
 class Extractor(Protocol):
     """Landmarks -> COEFFICIENTS of the portrait."""
@@ -39,6 +47,15 @@ class Extractor(Protocol):
         Args:
             framing: one of ``face3d.extract.FRAMINGS``.
             size: largest longer side of the frames in pixels.
+        """
+        ...
+
+    def follow(self, first: SourceFace, picture: Tensor, points: Tensor) -> Coefficients:
+        """Coefficients, one frame, of the same face in another picture (3, H, W) of a video.
+
+        Args:
+            first: the face in the frame with which the video starts; its crop counts for all of them.
+            points: landmarks (478, 3) in ``picture``, its pixels.
         """
         ...
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor, nn
 
 from ..errors import FaceNotFoundError
 from ..flow import MODEL_FPS, Coefficients, SourceFace
 from .crop import crop_picture, face_crop, landmarks_in_crop, whole_picture
-from .morphable import MorphableModel
+from .morphable import CAMERA_DISTANCE, MorphableModel
 
 MAX_TURN = math.radians(40)
 """Yaw beyond which one half of the face is hidden and cannot be rendered."""
@@ -46,3 +47,13 @@ class MeshExtractor(nn.Module):
             )
         coefficients = Coefficients(self.model.basis, MODEL_FPS, expression=fit.expression, pose=fit.pose)
         return SourceFace(picture, crop_picture(picture, crop), crop, landmarks, fit.identity[0], coefficients)
+
+    def follow(self, first: SourceFace, picture: Tensor, points: Tensor) -> Coefficients:
+        """See ``pack.Extractor``. A face that has become larger since the first frame has come nearer (z)."""
+        crop = first.crop
+        both = torch.stack((first.landmarks, landmarks_in_crop(points, crop)))
+        fit = self.model.fit(both, crop.width, crop.height)
+        before, now = fit.camera.scale
+        pose = fit.pose[1:].clone()
+        pose[:, 5] = CAMERA_DISTANCE * (1 - before / now)
+        return Coefficients(self.model.basis, MODEL_FPS, expression=fit.expression[1:], pose=pose)

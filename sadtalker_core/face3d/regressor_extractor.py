@@ -68,6 +68,13 @@ class RegressorExtractor(nn.Module):
         cropped = torch.from_numpy(pixels).to(picture.device).permute(2, 0, 1) / 255
         return SourceFace(picture, cropped, crop, landmarks, face.identity[0], coefficients)
 
+    def follow(self, first: SourceFace, picture: Tensor, points: Tensor) -> Coefficients:
+        """See ``pack.Extractor``. As in the original, every frame is cut by the first one's box."""
+        box = first.crop
+        cut = picture[:, box.top : box.bottom, box.left : box.right]
+        inside = points - points.new_tensor((box.left, box.top, 0.0))
+        return self.extract(cut, inside, framing="resize", size=self.size).coefficients
+
     def regress(self, pixels: Pixels, alignment: Alignment, device: torch.device) -> RegressedFace:
         """Coefficients, one row, of the face in a square picture (S, S, 3)."""
         aligned = torch.from_numpy(align_picture(pixels, alignment)).to(device)

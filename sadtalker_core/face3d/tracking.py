@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -12,7 +13,10 @@ from torch import Tensor
 from ..checks import check_shape
 from ..flow import Progress, no_progress
 from .landmark_networks import MESH_POINTS
-from .landmarks import MIN_SCORE, FaceDetection, FaceLandmarker, FaceRegion, regions_of_points
+from .landmarks import MIN_SCORE, FaceDetection, FaceRegion, regions_of_points
+
+if TYPE_CHECKING:
+    from ..pack import Landmarker
 
 _CHECK_EVERY = 25
 """Frames after which the detector is asked whether the face is still where we follow it."""
@@ -39,7 +43,7 @@ class LandmarkTrack:
 
 
 def track_landmarks(
-    landmarker: FaceLandmarker,
+    landmarker: Landmarker,
     frames: Iterable[Tensor],
     *,
     batch_size: int = 4,
@@ -57,12 +61,10 @@ def track_landmarks(
     Raises:
         ShapeError: a frame is no picture, or of another size than the first.
     """
-    tracker = _Tracker(landmarker)
     points: list[Tensor] = []
     presence: list[Tensor] = []
     done, total = 0, len(frames) if isinstance(frames, Sized) else 0
-    for batch in _batches(frames, batch_size):
-        found, sure = tracker.follow(batch)
+    for batch, found, sure in follow_face(landmarker, frames, batch_size=batch_size):
         points.append(found)
         presence.append(sure)
         done += len(batch)
@@ -72,10 +74,23 @@ def track_landmarks(
     return LandmarkTrack(torch.cat(points), torch.cat(presence))
 
 
+def follow_face(
+    landmarker: Landmarker, frames: Iterable[Tensor], *, batch_size: int = 4
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Follow the largest face through a video, batch by batch; no frame is kept. Arguments as in ``track_landmarks``.
+
+    Yields frames (B, 3, H, W) with their points (B, 478, 3), NaN where there is no face, and presence (B,), both on
+    the CPU.
+    """
+    tracker = _Tracker(landmarker)
+    for batch in _batches(frames, batch_size):
+        yield batch, *tracker.follow(batch)
+
+
 class _Tracker:
     """Where the face was last, and when it was last looked for."""
 
-    def __init__(self, landmarker: FaceLandmarker) -> None:
+    def __init__(self, landmarker: Landmarker) -> None:
         self.landmarker = landmarker
         self.region: FaceRegion | None = None
         self.frame = 0

@@ -22,11 +22,26 @@ SOCKETS = {
     "SadTalkerAudioToMel": "audio AUDIO, fps FLOAT -> mel SADTALKER_MEL",
     "SadTalkerBlink": "mel SADTALKER_MEL, rate FLOAT, seed INT, pattern? COMBO -> blinks SADTALKER_BLINK",
     "SadTalkerExpNet": "pack SADTALKER_PACK, mel SADTALKER_MEL, face SADTALKER_FACE, expression_scale FLOAT, "
-    "blink? SADTALKER_BLINK -> expression SADTALKER_COEFFS",
+    "blink? SADTALKER_BLINK, reference? SADTALKER_COEFFS -> expression SADTALKER_COEFFS",
     "SadTalkerPoseVAE": "pack SADTALKER_PACK, mel SADTALKER_MEL, face SADTALKER_FACE, style INT, seed INT, "
     "pose_scale FLOAT -> pose SADTALKER_COEFFS",
     "SadTalkerCombineCoefficients": "expression SADTALKER_COEFFS, pose SADTALKER_COEFFS "
     "-> coefficients SADTALKER_COEFFS",
+    "SadTalkerEditCoefficients": "coefficients SADTALKER_COEFFS, expression_scale FLOAT, pose_scale FLOAT, "
+    "pitch FLOAT, yaw FLOAT, roll FLOAT, expression_smoothing FLOAT, pose_smoothing FLOAT, speed FLOAT, fps FLOAT, "
+    "frames INT, extension COMBO, mel? SADTALKER_MEL, face? SADTALKER_FACE -> coefficients SADTALKER_COEFFS",
+    "SadTalkerMixCoefficients": "first SADTALKER_COEFFS, second SADTALKER_COEFFS, way COMBO, part COMBO, "
+    "weight FLOAT, overlap FLOAT, pack? SADTALKER_PACK -> coefficients SADTALKER_COEFFS",
+    "SadTalkerSaveCoefficients": "coefficients SADTALKER_COEFFS, filename_prefix STRING, format COMBO, "
+    "pack? SADTALKER_PACK -> coefficients SADTALKER_COEFFS",
+    "SadTalkerLoadCoefficients": "file COMBO -> coefficients SADTALKER_COEFFS",
+    "SadTalkerPreviewCoefficients": "coefficients SADTALKER_COEFFS, width INT, height INT, audio? AUDIO, "
+    "pack? SADTALKER_PACK -> plot IMAGE",
+    "SadTalkerExtract3DMMFromVideo": "pack SADTALKER_PACK, framing COMBO, missing COMBO, images_fps FLOAT, "
+    "video? VIDEO, images? IMAGE -> coefficients SADTALKER_COEFFS, blinks SADTALKER_BLINK",
+    "SadTalkerReferenceMotion": "reference SADTALKER_COEFFS, part COMBO, coefficients? SADTALKER_COEFFS, "
+    "face? SADTALKER_FACE -> coefficients SADTALKER_COEFFS",
+    "SadTalkerReferenceBlink": "blinks SADTALKER_BLINK, mel SADTALKER_MEL -> blinks SADTALKER_BLINK",
     "SadTalkerMappingNet": "pack SADTALKER_PACK, face SADTALKER_FACE, coefficients SADTALKER_COEFFS, "
     "yaw? STRING, pitch? STRING, roll? STRING -> keypoints SADTALKER_KEYPOINTS",
     "SadTalkerFaceRender": "pack SADTALKER_PACK, face SADTALKER_FACE, keypoints SADTALKER_KEYPOINTS, batch_size INT "
@@ -115,6 +130,14 @@ def test_talking_head_offers_every_option_of_the_core():
         ("SadTalkerTalkingHead", "framing"),
         ("SadTalkerLoadModels", "official_size"),
         ("SadTalkerBlink", "pattern"),
+        ("SadTalkerEditCoefficients", "extension"),
+        ("SadTalkerMixCoefficients", "way"),
+        ("SadTalkerMixCoefficients", "part"),
+        ("SadTalkerSaveCoefficients", "format"),
+        ("SadTalkerLoadCoefficients", "file"),
+        ("SadTalkerExtract3DMMFromVideo", "framing"),
+        ("SadTalkerExtract3DMMFromVideo", "missing"),
+        ("SadTalkerReferenceMotion", "part"),
     ],
 )
 class TestChoices:

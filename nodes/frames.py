@@ -1,0 +1,90 @@
+"""VIDEO or IMAGE -> pictures, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import av
+import numpy as np
+import torch
+from comfy_api.latest import Input, InputImpl
+from torch import Tensor
+
+from ..sadtalker_core.errors import SadTalkerError
+from .convert import frames_from_image
+
+SHORTEST_CUT = 0.001
+"""Seconds by which a VIDEO that was cut is shorter than its file."""
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The pictures (3, H, W) in [0, 1] of a video, read anew at each iteration and not kept."""
+
+    read: Callable[[], Iterator[Tensor]]
+    count: int
+    """as far as the file tells, else 0"""
+    fps: float
+    pixels: int
+    """of one picture"""
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return self.read()
+
+    def __len__(self) -> int:
+        return self.count
+
+
+def frames_of_video(video: Input.Video) -> Frames:
+    """The pictures of a VIDEO.
+
+    A file is decoded as it is read; what another node made or cut is in memory already, or the host puts it there.
+
+    Raises:
+        SadTalkerError: there is no picture in it, or no frame rate.
+    """
+    if isinstance(video, InputImpl.VideoFromFile):
+        stream = _file_frames(video)
+        if stream is not None:
+            return stream
+    components = video.get_components()
+    return frames_of_image(components.images, float(components.frame_rate))
+
+
+def frames_of_image(images: Tensor, fps: float) -> Frames:
+    """The pictures of an IMAGE (T, H, W, 3)."""
+    frames = frames_from_image(images)
+    return Frames(lambda: iter(frames.float()), len(frames), fps, images.shape[1] * images.shape[2])
+
+
+def _file_frames(video: InputImpl.VideoFromFile) -> Frames | None:
+    """None for a part of a file, which only the host knows how to cut out."""
+    with av.open(video.get_stream_source(), mode="r") as container:
+        if not container.streams.video:
+            raise SadTalkerError("The file has no pictures, only sound. Choose a video.")
+        stream = container.streams.video[0]
+        length = None if container.duration is None else container.duration / av.time_base
+        rate = stream.average_rate
+        if not rate:
+            raise SadTalkerError("The video does not say how many frames a second it has. Convert it to mp4 first.")
+        if length is not None and video.get_duration() < length - SHORTEST_CUT:
+            return None
+        count = stream.frames or round((length or 0) * rate)
+        pixels = stream.width * stream.height
+    return Frames(lambda: _decoded(video), count, float(rate), pixels)
+
+
+def _decoded(video: InputImpl.VideoFromFile) -> Iterator[Tensor]:
+    with closing(av.open(video.get_stream_source(), mode="r")) as container:
+        for frame in container.decode(video=0):
+            yield torch.from_numpy(_upright(frame)).permute(2, 0, 1).float() / 255
+
+
+def _upright(frame: Any) -> np.ndarray[Any, Any]:
+    """(H, W, 3) of a frame, turned as its file says: phones store what they film upright lying on its side."""
+    pixels = frame.to_ndarray(format="rgb24")
+    quarters = round(getattr(frame, "rotation", 0) / 90)
+    return np.ascontiguousarray(np.rot90(pixels, quarters)) if quarters else pixels

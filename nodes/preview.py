@@ -1,0 +1,61 @@
+"""Preview Coefficients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..sadtalker_core.flow import Coefficients
+from ..sadtalker_core.tracks.channels import channels
+from ..sadtalker_core.tracks.matching import check_track
+from ..sadtalker_core.tracks.plot import MAX_SIDE, MIN_HEIGHT, MIN_WIDTH, plot_channels
+from ..sadtalker_core.tracks.regions import vertex_model
+from . import inputs
+from .convert import image_from_frames, waveform_from_audio
+from .host import HostedPack, to_host
+
+
+class PreviewCoefficients(io.ComfyNode):
+    """COEFFS, AUDIO, PACK -> IMAGE."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SadTalkerPreviewCoefficients",
+            display_name="Preview Coefficients",
+            category="SadTalker/edit",
+            description="Draws a motion as curves over time, so that it can be judged before the frames are rendered.",
+            inputs=[
+                inputs.coefficients("The track to draw."),
+                _side("width", 1024, MIN_WIDTH),
+                _side("height", 512, MIN_HEIGHT),
+                io.Audio.Input("audio", optional=True, tooltip="The speech, drawn below the curves on the same time."),
+                inputs.open_pack("how far mouth and eyes are open"),
+            ],
+            outputs=[io.Image.Output(display_name="plot", tooltip="One picture, for Preview Image.")],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        coefficients: Coefficients,
+        width: int,
+        height: int,
+        audio: Mapping[str, Any] | None = None,
+        pack: HostedPack | None = None,
+    ) -> io.NodeOutput:
+        check_track(coefficients)
+        waveform = None if audio is None else waveform_from_audio(audio)
+        if pack is not None:
+            pack.load("extractor")
+        curves = channels(coefficients, None if pack is None else vertex_model(pack.core))
+        picture = plot_channels(curves, waveform, width=width, height=height)
+        return io.NodeOutput(to_host(image_from_frames(picture[None])))
+
+
+def _side(name: str, default: int, smallest: int) -> io.Input:
+    return io.Int.Input(
+        name, default=default, min=smallest, max=MAX_SIDE, step=2, tooltip=f"Pixels of the picture's {name}."
+    )

@@ -1,0 +1,184 @@
+"""Extract 3DMM from Video, Reference Motion, Reference Blink."""
+
+from __future__ import annotations
+
+import logging
+
+from comfy_api.latest import Input, io
+from torch import Tensor
+
+from ..sadtalker_core.errors import SadTalkerError
+from ..sadtalker_core.face3d.extract import FRAMINGS
+from ..sadtalker_core.face3d.video import MISSING, face_motion
+from ..sadtalker_core.flow import MODEL_FPS, BlinkCurve, Coefficients, MelWindows, SourceFace
+from ..sadtalker_core.tracks.reference import PARTS, add_reference, hold_portrait, match_blink
+from . import inputs, sockets
+from .frames import Frames, frames_of_image, frames_of_video
+from .host import HostedPack, check_choice, progress
+
+LOG = logging.getLogger(__name__)
+BYTES_A_PIXEL = 100
+"""Working memory for one pixel of a frame: some frames as numbers, and what the networks cut out of them."""
+
+
+class Extract3DMMFromVideo(io.ComfyNode):
+    """PACK, VIDEO or IMAGE -> COEFFS, BLINK."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SadTalkerExtract3DMMFromVideo",
+            display_name="Extract 3DMM from Video",
+            category="SadTalker/reference",
+            description="Follows the face in a video and fits the 3D face model to every frame: how the head moves, "
+            "what the face does, and when the eyes blink.",
+            inputs=[
+                inputs.pack(),
+                io.Combo.Input(
+                    "framing",
+                    options=list(FRAMINGS),
+                    default=FRAMINGS[0],
+                    tooltip="Which part of the video is looked at: the same choice as in the portrait's Extract 3DMM. "
+                    "The first frame with a face decides where it lies.",
+                ),
+                io.Combo.Input(
+                    "missing",
+                    options=list(MISSING),
+                    default=MISSING[0],
+                    tooltip="What to do with frames that show no usable face. error: stop and say which. hold: repeat "
+                    "the last face. skip: leave them out, which makes the track shorter.",
+                ),
+                io.Float.Input(
+                    "images_fps",
+                    default=float(MODEL_FPS),
+                    min=1.0,
+                    max=120.0,
+                    step=0.01,
+                    tooltip="Frames a second of the images. A video brings its own.",
+                ),
+                io.Video.Input("video", optional=True, tooltip="The video, from Load Video; read frame by frame."),
+                io.Image.Input("images", optional=True, tooltip="Instead of a video: its frames as a batch."),
+            ],
+            outputs=[
+                sockets.Coeffs.Output(display_name="coefficients", tooltip="Expression and head pose of each frame."),
+                sockets.Blink.Output(display_name="blinks", tooltip="How far the eyes are closed in each frame."),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, framing: str | None = None, missing: str | None = None) -> bool | str:
+        checked = check_choice("framing", framing, FRAMINGS)
+        return checked if checked is not True else check_choice("missing", missing, MISSING)
+
+    @classmethod
+    def execute(
+        cls,
+        pack: HostedPack,
+        framing: str,
+        missing: str,
+        images_fps: float,
+        video: Input.Video | None = None,
+        images: Tensor | None = None,
+    ) -> io.NodeOutput:
+        frames = _frames(video, images, images_fps)
+        device = pack.load("landmarker", "extractor", memory_required=BYTES_A_PIXEL * frames.pixels)
+        motion = face_motion(
+            pack.core,
+            Frames(lambda: (frame.to(device) for frame in frames), len(frames), frames.fps, frames.pixels),
+            frames.fps,
+            framing=framing,
+            missing=missing,
+            on_progress=progress(),
+        )
+        faceless = int((~motion.found).sum())
+        if faceless:
+            LOG.warning("%d of %d frames of the video show no usable face (%s).", faceless, len(motion.found), missing)
+        return io.NodeOutput(motion.coefficients, motion.blink)
+
+
+class ReferenceMotion(io.ComfyNode):
+    """COEFFS, COEFFS or FACE -> COEFFS."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SadTalkerReferenceMotion",
+            display_name="Reference Motion",
+            category="SadTalker/reference",
+            description="Adds the motion of a reference, such as a video's, to a track or to the portrait at rest. "
+            "What counts is how the reference leaves its first frame, so that the portrait stays itself.",
+            inputs=[
+                inputs.coefficients("The motion to add, from Extract 3DMM from Video.", "reference"),
+                io.Combo.Input(
+                    "part",
+                    options=list(PARTS),
+                    default=next(iter(PARTS)),
+                    tooltip="What of the reference is added: its head motion, its expression, or both.",
+                ),
+                sockets.Coeffs.Input(
+                    "coefficients",
+                    optional=True,
+                    tooltip="The track that the motion is added to, such as PoseVAE's. It decides the length and the "
+                    "frame rate; a shorter reference starts again.",
+                ),
+                sockets.Face.Input(
+                    "face",
+                    optional=True,
+                    tooltip="Without a track: the portrait, which then moves as the reference alone, as long as that.",
+                ),
+            ],
+            outputs=[
+                sockets.Coeffs.Output(display_name="coefficients", tooltip="The track with the reference's motion.")
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, part: str | None = None) -> bool | str:
+        return check_choice("part", part, tuple(PARTS))
+
+    @classmethod
+    def execute(
+        cls,
+        reference: Coefficients,
+        part: str,
+        coefficients: Coefficients | None = None,
+        face: SourceFace | None = None,
+    ) -> io.NodeOutput:
+        if coefficients is None:
+            if face is None:
+                raise SadTalkerError("Connect coefficients to add the motion to, or the face of the portrait.")
+            coefficients = hold_portrait(face.coefficients, reference)
+        return io.NodeOutput(add_reference(coefficients, reference, part))
+
+
+class ReferenceBlink(io.ComfyNode):
+    """BLINK, MEL -> BLINK."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SadTalkerReferenceBlink",
+            display_name="Reference Blink",
+            category="SadTalker/reference",
+            description="Gives the blinks of a video the frame rate and the length of the speech, for ExpNet. They "
+            "move the eyelids and nothing else.",
+            inputs=[
+                sockets.Blink.Input("blinks", tooltip="Blinks measured by Extract 3DMM from Video."),
+                inputs.mel(),
+            ],
+            outputs=[
+                sockets.Blink.Output(display_name="blinks", tooltip="How far the eyes are closed, one number a frame.")
+            ],
+        )
+
+    @classmethod
+    def execute(cls, blinks: BlinkCurve, mel: MelWindows) -> io.NodeOutput:
+        return io.NodeOutput(match_blink(blinks, len(mel), mel.fps))
+
+
+def _frames(video: Input.Video | None, images: Tensor | None, fps: float) -> Frames:
+    if video is not None and images is None:
+        return frames_of_video(video)
+    if images is not None and video is None:
+        return frames_of_image(images, fps)
+    raise SadTalkerError("Connect either a video or images, " + ("not both." if video is not None else "one of them."))

@@ -1,0 +1,66 @@
+"""A track in numbers that a person can read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..checks import check_basis
+from ..face3d.eyelids import eye_opening
+from ..face3d.morphable import MorphableModel
+from ..face3d.regions import INNER_LIPS
+from ..flow import IDENTITY_SIZE, Coefficients
+from .matching import stream_of
+
+UPPER_LIP, LOWER_LIP = INNER_LIPS[5], INNER_LIPS[15]
+"""Their middles."""
+ANGLES = ("pitch", "yaw", "roll")
+PLACES = ("x", "y", "z")
+OPENINGS = ("mouth_opening", "eye_opening")
+
+
+@dataclass(frozen=True, slots=True)
+class Channels:
+    """Named curves (T,) of one track."""
+
+    fps: float
+    curves: dict[str, Tensor]
+    """pitch, yaw, roll: degrees. x, y, z: unit of the basis. mouth_opening: gap between the lips, in distances between
+    the outer eye corners. eye_opening: height over width of the eyes. expression: distance from the first frame's, unit
+    of the basis, where mouth and eyes cannot be told. Only those that the track has."""
+
+    def __len__(self) -> int:
+        return len(next(iter(self.curves.values())))
+
+
+def channels(track: Coefficients, model: MorphableModel | None = None) -> Channels:
+    """The named curves of a track.
+
+    Args:
+        model: whose vertices tell how far mouth and eyes are open, on the mean face; without it there is one curve of
+            the expression as a whole.
+
+    Raises:
+        BasisMismatchError: the model lives in another basis than the track.
+    """
+    curves: dict[str, Tensor] = {}
+    if track.pose is not None:
+        angles, place = track.pose[:, :3].rad2deg(), track.pose[:, 3:]
+        curves |= dict(zip(ANGLES, angles.unbind(1), strict=True)) | dict(zip(PLACES, place.unbind(1), strict=True))
+    if track.expression is not None:
+        curves |= _openings(track, model) if model is not None else {"expression": _change(track.expression)}
+    return Channels(track.fps, {name: curve.cpu() for name, curve in curves.items()})
+
+
+def _openings(track: Coefficients, model: MorphableModel) -> dict[str, Tensor]:
+    check_basis("The face model", model.basis, track.basis)
+    expression = stream_of(track, "expression").to(model.mean)
+    shape = model.shape(expression.new_zeros(len(track), IDENTITY_SIZE), expression)
+    gap = (shape[:, UPPER_LIP] - shape[:, LOWER_LIP]).norm(dim=1)
+    return dict(zip(OPENINGS, (gap, eye_opening(shape)), strict=True))
+
+
+def _change(expression: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(expression - expression[:1], dim=1)

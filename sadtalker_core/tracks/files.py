@@ -1,0 +1,135 @@
+"""Tracks on disk: our own safetensors files, the original's .mat files, and tables for other programs."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from scipy.io import loadmat, savemat
+from scipy.io.matlab import MatReadError
+from torch import Tensor
+
+from ..errors import SadTalkerError, TrackError
+from ..flow import EXPRESSION_SIZE, MODEL_FPS, POSE_SIZE, Coefficients
+from .channels import Channels
+from .matching import STREAMS, check_track, stream_of, streams_of
+
+SUFFIXES = (".safetensors", ".mat")
+"""Of the files that can be read."""
+FORMAT = "sadtalker coefficients 1"
+"""What the metadata of our files say they are."""
+MAT_KEY = "coeff_3dmm"
+MAT_BASIS = "bfm09"
+_MAT_WIDTHS = (EXPRESSION_SIZE + POSE_SIZE, EXPRESSION_SIZE + POSE_SIZE + 3)
+"""Columns of a .mat file without and with the place of the crop."""
+_LARGEST_MAT = 500_000_000
+"""Bytes; the original writes 600 a frame."""
+
+
+def write_track(track: Coefficients, path: Path) -> None:
+    """Write a track to a safetensors file, with its basis and frame rate inside.
+
+    Raises:
+        TrackError: the track has no frames, or a value is no number.
+    """
+    check_track(track)
+    tensors = {name: stream.detach().cpu().float().contiguous() for name, stream in streams_of(track).items()}
+    save_file(tensors, path, metadata={"format": FORMAT, "basis": track.basis, "fps": json.dumps(track.fps)})
+
+
+def write_mat(track: Coefficients, path: Path) -> None:
+    """Write a track to a .mat file as the original SadTalker does: expression, angles, translation, crop in columns.
+
+    Raises:
+        TrackError: the track is no complete one of the official networks.
+    """
+    check_track(track)
+    if track.basis != MAT_BASIS:
+        raise TrackError(
+            f"A .mat file of the original holds coefficients of the basis '{MAT_BASIS}', and this track has the basis "
+            f"'{track.basis}'. Save it as .safetensors."
+        )
+    rows = [stream_of(track, "expression"), stream_of(track, "pose")]
+    if track.crop is not None:
+        rows.append(track.crop)
+    savemat(path, {MAT_KEY: torch.cat([part.detach().cpu().float() for part in rows], 1).numpy()})
+
+
+def write_table(channels: Channels, path: Path) -> None:
+    """Write named curves to a CSV file: a line for each frame, with its number and its time in seconds."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        lines = csv.writer(file)
+        lines.writerow(("frame", "time", *channels.curves))
+        curves = zip(*(curve.tolist() for curve in channels.curves.values()), strict=True)
+        for frame, values in enumerate(curves):
+            lines.writerow((frame, f"{frame / channels.fps:.4f}", *(f"{value:.6g}" for value in values)))
+
+
+def read_track(path: Path) -> Coefficients:
+    """Read a track, on the CPU; nothing in the file is executed.
+
+    A .mat file of the original says neither basis nor frame rate: they are bfm09 and 25 frames a second there.
+
+    Raises:
+        TrackError: the file is missing, damaged, or holds no track.
+    """
+    if not path.is_file():
+        raise TrackError(f"There is no file {path.name} with coefficients. Put it into the input folder.")
+    readers = {".safetensors": _read_safetensors, ".mat": _read_mat}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise TrackError(f"{path.name}: coefficients are read from {' and '.join(SUFFIXES)} files only.")
+    try:
+        track = reader(path)
+        check_track(track)
+    except SadTalkerError as error:
+        raise TrackError(f"{path.name} holds no usable coefficients. {error}") from error
+    return track
+
+
+def _read_safetensors(path: Path) -> Coefficients:
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            facts = file.metadata() or {}
+            streams = {name: file.get_tensor(name) for name in STREAMS if name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise TrackError(f"It is cut short or no safetensors file ({error}).") from error
+    if facts.get("format") != FORMAT:
+        raise TrackError("It was not written by Save Coefficients.")
+    return Coefficients(facts["basis"], float(facts["fps"]), **{n: stream.float() for n, stream in streams.items()})
+
+
+def _read_mat(path: Path) -> Coefficients:
+    if path.stat().st_size > _LARGEST_MAT:
+        raise TrackError(f"It has {path.stat().st_size} bytes, more than any track ({_LARGEST_MAT}).")
+    try:
+        content: dict[str, Any] = loadmat(path, appendmat=False, variable_names=[MAT_KEY], chars_as_strings=False)
+    except (MatReadError, NotImplementedError, ValueError, TypeError, OSError, EOFError) as error:
+        raise TrackError(f"It is cut short or no .mat file up to version 7 ({error}).") from error
+    rows = content.get(MAT_KEY)
+    if not isinstance(rows, np.ndarray) or rows.dtype.kind not in "fiu":
+        raise TrackError(f"A file of the original has numbers under the name '{MAT_KEY}'; this one has none.")
+    return _from_rows(rows)
+
+
+def _from_rows(rows: NDArray[Any]) -> Coefficients:
+    if rows.ndim != 2 or rows.shape[1] not in _MAT_WIDTHS:
+        raise TrackError(
+            f"Expected {' or '.join(map(str, _MAT_WIDTHS))} numbers for each frame under '{MAT_KEY}', got an array of "
+            f"the shape {rows.shape}."
+        )
+    expression, pose, crop = torch.from_numpy(rows.astype(np.float32)).split(
+        (EXPRESSION_SIZE, POSE_SIZE, rows.shape[1] - EXPRESSION_SIZE - POSE_SIZE), 1
+    )
+    return Coefficients(MAT_BASIS, MODEL_FPS, expression, pose, _if_any(crop))
+
+
+def _if_any(columns: Tensor) -> Tensor | None:
+    return columns if columns.shape[1] else None
