@@ -16,7 +16,7 @@ MutableGraph = dict[str, dict[str, Any]]
 PICTURE = ("LoadImage", "image")
 SPEECH = ("LoadAudio", "audio")
 """Class of ComfyUI's own node, and its input that names a file in the input folder."""
-_FILE_INPUTS = (PICTURE, SPEECH, ("LoadVideo", "file"))
+_FILE_INPUTS = (PICTURE, SPEECH, ("LoadVideo", "file"), ("SadTalkerLoadCoefficients", "file"))
 
 
 def find_graph(root: Path, name: str) -> Path:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from scipy.io import loadmat, savemat
 from scipy.io.matlab import MatReadError
 from torch import Tensor
@@ -41,7 +41,8 @@ def write_track(track: Coefficients, path: Path) -> None:
     """
     check_track(track)
     tensors = {name: stream.detach().cpu().float().contiguous() for name, stream in streams_of(track).items()}
-    save_file(tensors, path, metadata={"format": FORMAT, "basis": track.basis, "fps": json.dumps(track.fps)})
+    # Not save_file, whose files nobody but their owner may read.
+    path.write_bytes(save(tensors, metadata={"format": FORMAT, "basis": track.basis, "fps": json.dumps(track.fps)}))
 
 
 def write_mat(track: Coefficients, path: Path) -> None:

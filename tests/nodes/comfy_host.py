@@ -20,7 +20,7 @@ MISSING = (
 
 
 def use_comfy() -> None:
-    """Put ComfyUI on the import path, set to the CPU and to an empty folder for models, input and output.
+    """Put ComfyUI on the import path, set to the CPU and to a folder without models whose input holds the demo files.
 
     Raises:
         FileNotFoundError: there is no ComfyUI.
@@ -36,6 +36,7 @@ def use_comfy() -> None:
 
     args.cpu = os.environ.get("SADTALKER_DEVICE", "cpu") == "cpu"
     args.base_directory = tempfile.mkdtemp(prefix="sadtalker-comfy-")
+    shutil.copytree(ROOT / "sadtalker_core" / "assets" / "demo", Path(args.base_directory) / "input")
     atexit.register(shutil.rmtree, args.base_directory, ignore_errors=True)
 
 
@@ -54,20 +55,23 @@ def core_nodes() -> dict[str, Any]:
 
     import nodes
 
-    loaders = {"LoadImage": nodes.LoadImage, "LoadAudio": nodes_audio.NODE_CLASS_MAPPINGS["LoadAudio"]}
-    return loaders | {"CreateVideo": nodes_video.CreateVideo, "SaveVideo": nodes_video.SaveVideo}
+    pictures = {"LoadImage": nodes.LoadImage, "PreviewImage": nodes.PreviewImage}
+    videos = {name: getattr(nodes_video, name) for name in ("LoadVideo", "CreateVideo", "SaveVideo")}
+    return pictures | videos | {"LoadAudio": nodes_audio.NODE_CLASS_MAPPINGS["LoadAudio"]}
 
 
 @cache
 def object_info() -> dict[str, dict[str, Any]]:
     """What the server's /object_info says about these nodes, in the part that graphs depend on."""
+    import nodes
+
     info = {}
     for name, node in (core_nodes() | pack_nodes()).items():
         if hasattr(node, "GET_SCHEMA"):
             node.GET_SCHEMA()
             names, title = node.RETURN_NAMES, node.SCHEMA.display_name
         else:
-            names, title = node.RETURN_TYPES, {"LoadImage": "Load Image", "LoadAudio": "Load Audio"}[name]
+            names, title = node.RETURN_TYPES, {"LoadAudio": "Load Audio", **nodes.NODE_DISPLAY_NAME_MAPPINGS}[name]
         info[name] = {
             "input": node.INPUT_TYPES(),
             "output": list(node.RETURN_TYPES),

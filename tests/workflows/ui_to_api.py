@@ -50,9 +50,9 @@ def input_specs(info: Graph) -> Iterator[tuple[str, str, Graph]]:
 
 def companions(options: Graph) -> int:
     """How many widgets without an input of their own the web page puts behind this one."""
-    # What to do with the seed; the button to upload a picture; the audio player and its upload button.
+    # What to do with the seed; the button to upload a picture or a video; the audio player and its upload button.
     return sum(
         count
-        for key, count in (("control_after_generate", 1), ("image_upload", 1), ("audio_upload", 2))
+        for key, count in (("control_after_generate", 1), ("image_upload", 1), ("video_upload", 1), ("audio_upload", 2))
         if options.get(key)
     )
