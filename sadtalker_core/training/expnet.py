@@ -35,7 +35,7 @@ CHECKPOINT_STEPS = 250
 class ExpNetTraining:
     """Every number of the run; travels in the file it makes."""
 
-    steps: int = 5000
+    steps: int = 3250
     batch_size: int = 64
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.01

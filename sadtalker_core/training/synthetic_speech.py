@@ -21,7 +21,7 @@ ONSETS = (
 )  # fmt: skip
 VOWELS = ("a", "e", "i", "o", "u", "a", "e", "i", "o", "u", "ai", "au", "ei", "oi", "ou", "ee", "oo", "ie")
 CODAS = ("", "", "", "", "n", "m", "s", "t", "l", "r", "k", "p", "b", "f", "nd", "st", "mp")
-CLOSURE_WEIGHT = 2.0
+CLOSURE_WEIGHT = 4.0
 """How much more frames count in which the lips touch: that a closure is missed shows."""
 PAUSE_SHARE = 0.12
 """Words that end in a comma."""
