@@ -26,7 +26,7 @@ class HeadDiversity:
 def head_diversity(tracks: Sequence[Tensor]) -> HeadDiversity:
     """Standard deviation of pitch, yaw and roll over all frames of tracks (T, 3), radians.
 
-    Each track counts from its own first frame, so that it tells of the motion and not of where a portrait looks.
+    Each track counts from its own mean, so that it tells of the motion and not of where a portrait looks.
     """
-    motion = torch.cat([track - track[:1] for track in tracks])
+    motion = torch.cat([track - track.mean(0) for track in tracks])
     return HeadDiversity(*(degrees(float(angle)) for angle in motion.double().std(0)))
