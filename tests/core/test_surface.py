@@ -26,9 +26,20 @@ def sources(*folders: Path) -> list[Path]:
     return sorted(path for folder in folders for path in folder.rglob("*.py"))
 
 
-SHIPPED = [ROOT / "__init__.py", *(path for path in sources(NODES, CORE) if "training" not in path.parts)]
-"""What the published archive holds, which leaves out the training (``.comfyignore``)."""
-OWN = [*SHIPPED, *sources(CORE / "training", ROOT / "host", ROOT / "benchmarks", ROOT / "tests")]
+LEFT_OUT = [
+    ROOT / line.strip("/")
+    for line in (ROOT / ".comfyignore").read_text(encoding="utf-8").splitlines()
+    if line.startswith("/")
+]
+
+
+def is_shipped(path: Path) -> bool:
+    """Whether the published archive holds it."""
+    return not any(path == left_out or left_out in path.parents for left_out in LEFT_OUT)
+
+
+SHIPPED = [ROOT / "__init__.py", *filter(is_shipped, sources(NODES, CORE))]
+OWN = [ROOT / "__init__.py", *sources(NODES, CORE, ROOT / "host", ROOT / "benchmarks", ROOT / "tests")]
 
 
 def name(path: Path) -> str:
@@ -112,6 +123,16 @@ def test_the_core_does_not_know_the_nodes(path):
         if isinstance(node, ast.ImportFrom) and node.level > len(path.relative_to(CORE).parts)
     ]
     assert climbs == [], "a relative import leaves sadtalker_core"
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=name)
+def test_the_archive_is_complete(path):
+    """No module in it imports one that is left out."""
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            found = (base.with_suffix(".py"), *((base / alias.name).with_suffix(".py") for alias in node.names))
+            assert all(is_shipped(module) for module in found if module.exists()), (node.module, node.lineno)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=name)
