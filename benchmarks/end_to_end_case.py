@@ -70,7 +70,7 @@ def measure_case(
     pose = timed(
         "PoseVAE",
         lambda: predict_pose(
-            pack.posevae, mel, own_pose[0], 0, _generator(seed), basis=pack.basis, blend=pack.pose_blend
+            pack.posevae, mel, own_pose[0], 0, _generator(seed), basis=pack.basis, sampling=pack.pose_sampling
         ),
     )
     keypoints = timed("mapping", lambda: pack.mapping.keypoints(face, combine(expression, pose)))

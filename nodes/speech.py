@@ -151,7 +151,7 @@ class PoseVAENode(io.ComfyNode):
             style,
             torch.Generator().manual_seed(seed),
             basis=pack.core.basis,
-            blend=pack.core.pose_blend,
+            sampling=pack.core.pose_sampling,
             on_progress=progress(),
         )
         return io.NodeOutput(to_host(scale_pose(track, pose_scale, own)))

@@ -16,6 +16,7 @@ from .expnet.model import ExpNet
 from .face3d.landmarks import FaceDetection, FaceLandmarks, FaceRegion
 from .flow import Coefficients, HeadTurn, Keypoints, SourceFace
 from .posevae.model import PoseVAE
+from .posevae.predict import PoseSampling
 
 
 class Landmarker(Protocol):
@@ -98,8 +99,8 @@ class Pack:
     posevae: PoseVAE
     mapping: Mapping
     renderer: Renderer
-    pose_blend: int
-    """frames over which one block of head motion passes into the next (``decode_motion``)"""
+    pose_sampling: PoseSampling
+    """how drawn blocks of head motion become a track"""
     scales_about_portrait: bool
     """whether an expression scale keeps the portrait's own expression, or the mean face, as its fixed point"""
 

@@ -105,7 +105,7 @@ def predict_coefficients(pack: Pack, face: SourceFace, mel: MelWindows, options:
             options.style,
             pose_random,
             basis=pack.basis,
-            blend=pack.pose_blend,
+            sampling=pack.pose_sampling,
         )
         pose = scale_pose(pose, options.pose_scale, reference)
     return combine(expression, pose)

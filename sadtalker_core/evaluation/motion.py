@@ -222,7 +222,7 @@ def head_takes(pack: Pack, clip: RealClip, waveform: Waveform, number: int) -> l
         random = torch.Generator().manual_seed(take)
         style = (number * TAKES + take) % pack.styles
         pose = predict_pose(
-            pack.posevae, mel, face.coefficients.pose[0], style, random, basis=pack.basis, blend=pack.pose_blend
+            pack.posevae, mel, face.coefficients.pose[0], style, random, basis=pack.basis, sampling=pack.pose_sampling
         ).pose
         assert pose is not None
         tracks.append(pose[:, :3])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import ceil, pi
 
 import torch
@@ -14,6 +15,18 @@ from .model import LATENT_SIZE, SEQUENCE, PoseVAE
 from .smoothing import smooth_pose
 
 BATCH_SIZE = 64
+KNEE = 0.7
+"""Share of a limit up to which motion is left alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoseSampling:
+    """How drawn blocks of motion become a track; the defaults are the reference's."""
+
+    blend: int = 0
+    """frames over which one block passes into the next, see ``decode_motion``"""
+    limit: tuple[float, ...] | None = None
+    """(6,) largest distance from the reference pose that the renderer can show, see ``within``"""
 
 
 @torch.no_grad()
@@ -25,7 +38,7 @@ def predict_pose(
     generator: torch.Generator,
     *,
     basis: str,
-    blend: int = 0,
+    sampling: PoseSampling | None = None,
     on_progress: Progress = no_progress,
 ) -> Coefficients:
     """Head pose (T, 6) for the T mel windows: the reference pose plus sampled motion, smoothed.
@@ -39,7 +52,7 @@ def predict_pose(
         style: number of a head-motion style, 0 to ``posevae.config.styles`` - 1.
         generator: on the CPU; one draw of 64 numbers for each block of 32 frames.
         basis: name of the space that ``posevae`` was trained in.
-        blend: see ``decode_motion``.
+        sampling: what the pack says of its PoseVAE; None is the reference's way.
 
     Raises:
         ShapeError: the reference has another shape.
@@ -49,9 +62,19 @@ def predict_pose(
     _check_range("pose style", style, posevae.config.styles - 1)
     audio = _embed(posevae, _windows_at_model_rate(mel), on_progress)
     latents = torch.randn(len(block_starts(audio.shape[0])), LATENT_SIZE, generator=generator)
-    motion = decode_motion(posevae, audio, reference, style, latents, blend=blend)
+    sampling = sampling or PoseSampling()
+    motion = decode_motion(posevae, audio, reference, style, latents, blend=sampling.blend)
+    if sampling.limit is not None:
+        motion = within(motion, motion.new_tensor(sampling.limit))
     track = smooth_pose(reference + motion)
     return Coefficients(basis, mel.fps, pose=_at_rate(track, mel.fps, len(mel)))
+
+
+def within(motion: Tensor, limit: Tensor) -> Tensor:
+    """Motion (T, 6) that approaches a limit (6,) on either side and never passes it; small motion stays as it is."""
+    knee, room = KNEE * limit, (1 - KNEE) * limit
+    excess = (motion.abs() - knee).clamp(min=0)
+    return motion.clamp(-knee, knee) + motion.sign() * room * torch.tanh(excess / room)
 
 
 def block_starts(count: int) -> list[int]:

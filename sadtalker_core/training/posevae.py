@@ -19,11 +19,10 @@ from tqdm import tqdm
 from ..expnet.model import ExpNet
 from ..flow import POSE_SIZE
 from ..posevae.model import LATENT_SIZE, SEQUENCE, PoseEncoder, PoseVAE, PoseVAEConfig
+from ..weights.open_pack import POSE_SAMPLING
 from .losses import running_means
 from .speech_data import FittedClip
 
-MAX_MOTION = (0.3, 0.4, 0.3, 0.35, 0.35, 0.7)
-"""Windows that leave this range (radians; canonical units) are dropped: the mesh renderer cannot show them."""
 MAX_STEP = (0.08, 0.08, 0.08, 0.06, 0.06, 0.15)
 """Windows with a larger step from frame to frame are dropped: a cut, a moving camera, or a lost face."""
 POSE_AXES = ("pitch", "yaw", "roll", "x", "y", "z")
@@ -82,7 +81,7 @@ class PoseBatch:
 
 def motion_windows(clips: list[FittedClip], min_windows: int) -> tuple[list[MotionWindow], list[str]]:
     """Cut clips into windows; returns them and the name of each style (a talker of the corpus, or a motion clip)."""
-    limit, step_limit = torch.tensor(MAX_MOTION), torch.tensor(MAX_STEP)
+    limit, step_limit = torch.tensor(POSE_SAMPLING.limit), torch.tensor(MAX_STEP)
     by_style: dict[str, list[MotionWindow]] = {}
     styles: list[str] = []
     for clip in clips:

@@ -18,6 +18,7 @@ from ..facerender.mapping import CROP_CHANNELS, FULL_CHANNELS, KeypointMapping, 
 from ..facerender.neural import NeuralRenderer
 from ..pack import Pack
 from ..posevae.model import PoseVAE, PoseVAEConfig
+from ..posevae.predict import PoseSampling
 from .catalog import find_release
 from .open_pack import OPEN_ASSETS
 from .read import WeightFile, load_strictly
@@ -96,7 +97,7 @@ def _build(release: Mapping[str, WeightFile], size: int) -> Pack:
         posevae=PoseVAE(PoseVAEConfig(styles)),
         mapping=KeypointMapping(crop=crop, full=full),
         renderer=NeuralRenderer(),
-        pose_blend=0,  # as in the reference, whose networks these are
+        pose_sampling=PoseSampling(),
         scales_about_portrait=False,
     )
 

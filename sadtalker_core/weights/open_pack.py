@@ -14,10 +14,12 @@ from ..facerender.mesh.mapping import MeshMapping
 from ..facerender.mesh.renderer import MeshRenderer
 from ..pack import Pack
 from ..posevae.model import PoseVAE, PoseVAEConfig
+from ..posevae.predict import PoseSampling
 from .read import load_strictly, read_safetensors
 
-POSE_BLEND = 24
-"""Three quarters of a block: long enough that no step at a seam is larger than the motion's own steps."""
+POSE_SAMPLING = PoseSampling(blend=24, limit=(0.3, 0.4, 0.3, 0.35, 0.35, 0.7))
+"""Blends over three quarters of a block: long enough that no step at a seam is larger than the motion's own steps. The
+limits, radians and canonical units, are what the mesh renderer shows well."""
 OPEN_ASSETS = Path(__file__).resolve().parent.parent / "assets" / "open"
 
 
@@ -40,7 +42,7 @@ def load_open_pack(folder: Path = OPEN_ASSETS) -> Pack:
         posevae=posevae,
         mapping=MeshMapping(model),
         renderer=MeshRenderer(),
-        pose_blend=POSE_BLEND,
+        pose_sampling=POSE_SAMPLING,
         scales_about_portrait=True,
     )
     for module in pack.modules.values():

@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from sadtalker_pack.sadtalker_core.errors import SadTalkerError, ShapeError
 from sadtalker_pack.sadtalker_core.flow import MelWindows
 from sadtalker_pack.sadtalker_core.posevae.model import PoseVAE, PoseVAEConfig
-from sadtalker_pack.sadtalker_core.posevae.predict import block_starts, decode_motion, predict_pose
+from sadtalker_pack.sadtalker_core.posevae.predict import (
+    PoseSampling,
+    block_starts,
+    decode_motion,
+    predict_pose,
+    within,
+)
 from sadtalker_pack.sadtalker_core.posevae.smoothing import smooth_pose
 
 STYLES = 4
@@ -57,7 +63,7 @@ def test_blocks_cover_the_audio_and_end_with_it(count):
 
 @pytest.mark.parametrize("frames", [1, 2, 12, 13, 32, 33, 34, 65, 100])
 def test_every_length_has_its_frames(posevae, frames):
-    pose = pose_of(posevae, frames, blend=8)
+    pose = pose_of(posevae, frames, sampling=PoseSampling(blend=8))
     assert pose.shape == (frames, 6)
     assert pose.isfinite().all()
 
@@ -97,7 +103,7 @@ def test_unknown_styles_are_refused(posevae, style):
 
 def test_other_bad_arguments_are_refused(posevae):
     with pytest.raises(SadTalkerError, match="blend"):
-        pose_of(posevae, 3, blend=33)
+        pose_of(posevae, 3, sampling=PoseSampling(blend=33))
     with pytest.raises(ShapeError):
         predict_pose(posevae, speech(3), torch.zeros(1, 6), 0, generator(), basis="open1")
 
@@ -105,8 +111,8 @@ def test_other_bad_arguments_are_refused(posevae):
 @settings(deadline=None, max_examples=40)
 @given(frames=st.integers(1, 150), fps=st.floats(1, 240))
 def test_any_frame_rate_follows_the_same_motion(frames, fps):
-    pose = pose_of(Sway(), frames, fps=fps, blend=16)
-    at_25 = pose_of(Sway(), math.ceil((frames - 1) * 25 / fps) + 1, blend=16)
+    pose = pose_of(Sway(), frames, fps=fps, sampling=PoseSampling(blend=16))
+    at_25 = pose_of(Sway(), math.ceil((frames - 1) * 25 / fps) + 1, sampling=PoseSampling(blend=16))
     assert pose.shape == (frames, 6)
     assert torch.allclose(pose[0], at_25[0])
     assert float(pose.max()) <= float(at_25.max()) + 1e-6
@@ -129,7 +135,7 @@ def test_the_references_blocks_jump_and_blended_ones_do_not():
     plain = pose_of(Sway(), frames)
     natural = natural_step(plain)
     assert largest_step(plain) > 2 * natural
-    assert largest_step(pose_of(Sway(), frames, blend=24)) < 1.1 * natural
+    assert largest_step(pose_of(Sway(), frames, sampling=PoseSampling(blend=24))) < 1.1 * natural
 
 
 @pytest.mark.parametrize("blend", [4, 8, 16, 24, 32])
@@ -143,13 +149,39 @@ def test_a_block_begins_where_the_last_was_heading(blend):
 
 
 def test_a_blended_track_leaves_the_portraits_pose_gently():
-    assert torch.allclose(pose_of(Sway(), 200, blend=24)[0], REFERENCE, atol=0.01)
+    assert torch.allclose(pose_of(Sway(), 200, sampling=PoseSampling(blend=24))[0], REFERENCE, atol=0.01)
 
 
 def test_ten_minutes_stay_continuous_and_near_the_portrait(posevae, monkeypatch):
     monkeypatch.setattr(posevae, "embed", lambda mel: mel.flatten(1)[:, :512])  # the encoder would take a minute
-    pose = pose_of(posevae, 10 * 60 * 25, blend=24)
+    pose = pose_of(posevae, 10 * 60 * 25, sampling=PoseSampling(blend=24))
     motion = (pose - REFERENCE).abs()
     assert pose.isfinite().all()
     assert float(motion[-1500:].max()) < 2 * float(motion[:1500].max())  # no drift
     assert largest_step(pose) < 1.1 * natural_step(pose)
+
+
+class TestWithin:
+    LIMIT = torch.tensor([0.3, 0.4, 0.3, 0.35, 0.35, 0.7])
+
+    @given(strength=st.floats(0, 100))
+    def test_no_motion_passes_the_limit(self, strength):
+        motion = strength * torch.randn(50, 6, generator=generator())
+        limited = within(motion, self.LIMIT)
+        assert (limited.abs() <= self.LIMIT).all()
+        assert torch.equal(limited.sign(), motion.sign())
+
+    def test_small_motion_stays_as_it_is(self):
+        motion = 0.7 * self.LIMIT * torch.linspace(-1, 1, 21)[:, None]
+        assert torch.equal(within(motion, self.LIMIT), motion)
+
+    def test_order_is_kept_and_nothing_jumps(self):
+        motion = self.LIMIT * torch.linspace(-2, 2, 401)[:, None]
+        steps = within(motion, self.LIMIT).diff(dim=0)
+        assert (steps > 0).all()
+        assert (steps <= motion.diff(dim=0) + 1e-6).all()
+
+    def test_a_track_stays_inside(self):
+        sampling = PoseSampling(blend=24, limit=tuple(0.2 * self.LIMIT.tolist()[i] for i in range(6)))
+        pose = pose_of(Sway(), 300, sampling=sampling)
+        assert ((pose - REFERENCE).abs() <= 0.2 * self.LIMIT * 1.05).all(), "smoothing may overshoot a little"
