@@ -21,8 +21,8 @@ _GROWTH = 0.05
 seen less than hair that is cut off."""
 _FADE = 0.03
 """Over which its edge fades, same unit."""
-_NECK = (-0.1, 0.15)
-"""Where the background begins to move with the neck and shoulders, and fully does: below the chin, in face heights.
+_NECK = (-0.25, 0.0)
+"""Between these heights, in face heights below the chin, the background begins to move with the neck and shoulders.
 They move little, and a cut along a collar shows more than a background that follows them."""
 _LEAST_BACKGROUND = 0.02
 """Share of the picture below which there is no background worth a layer of its own."""
