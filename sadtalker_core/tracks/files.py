@@ -12,14 +12,14 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from scipy.io import loadmat, savemat
-from scipy.io.matlab import MatReadError
+from scipy.io import savemat
 from torch import Tensor
 
 from ..errors import SadTalkerError, TrackError
 from ..flow import EXPRESSION_SIZE, MODEL_FPS, POSE_SIZE, Coefficients
 from .channels import Channels
 from .matching import STREAMS, check_track, stream_of, streams_of
+from .matlab import LARGEST, read_matrix
 
 SUFFIXES = (".safetensors", ".mat")
 """Of the files that can be read."""
@@ -29,8 +29,6 @@ MAT_KEY = "coeff_3dmm"
 MAT_BASIS = "bfm09"
 _MAT_WIDTHS = (EXPRESSION_SIZE + POSE_SIZE, EXPRESSION_SIZE + POSE_SIZE + 3)
 """Columns of a .mat file without and with the place of the crop."""
-_LARGEST_MAT = 500_000_000
-"""Bytes; the original writes 600 a frame."""
 
 
 def write_track(track: Coefficients, path: Path) -> None:
@@ -104,18 +102,18 @@ def _read_safetensors(path: Path) -> Coefficients:
         raise TrackError(f"It is cut short or no safetensors file ({error}).") from error
     if facts.get("format") != FORMAT:
         raise TrackError("It was not written by Save Coefficients.")
-    return Coefficients(facts["basis"], float(facts["fps"]), **{n: stream.float() for n, stream in streams.items()})
+    try:
+        basis, fps = facts["basis"], float(facts["fps"])
+    except (KeyError, ValueError) as error:
+        raise TrackError(f"It does not tell its basis and frame rate ({error}).") from error
+    return Coefficients(basis, fps, **{name: stream.float() for name, stream in streams.items()})
 
 
 def _read_mat(path: Path) -> Coefficients:
-    if path.stat().st_size > _LARGEST_MAT:
-        raise TrackError(f"It has {path.stat().st_size} bytes, more than any track ({_LARGEST_MAT}).")
-    try:
-        content: dict[str, Any] = loadmat(path, appendmat=False, variable_names=[MAT_KEY], chars_as_strings=False)
-    except (MatReadError, NotImplementedError, ValueError, TypeError, OSError, EOFError) as error:
-        raise TrackError(f"It is cut short or no .mat file up to version 7 ({error}).") from error
-    rows = content.get(MAT_KEY)
-    if not isinstance(rows, np.ndarray) or rows.dtype.kind not in "fiu":
+    if path.stat().st_size > LARGEST:
+        raise TrackError(f"It has {path.stat().st_size} bytes, more than any track ({LARGEST}).")
+    rows = read_matrix(path.read_bytes(), MAT_KEY)
+    if rows is None:
         raise TrackError(f"A file of the original has numbers under the name '{MAT_KEY}'; this one has none.")
     return _from_rows(rows)
 
