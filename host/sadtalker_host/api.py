@@ -72,10 +72,11 @@ class Finished:
     """from submission to the end"""
 
     def file(self, *suffixes: str) -> OutputFile:
-        """The first file with one of ``suffixes``, e.g. '.mp4'."""
-        for candidate in self.files:
-            if candidate.filename.lower().endswith(suffixes):
-                return candidate
+        """The first file with the first of ``suffixes``, e.g. '.mp4', that any file has."""
+        for suffix in suffixes:
+            for candidate in self.files:
+                if candidate.filename.lower().endswith(suffix):
+                    return candidate
         raise HostError(f"The graph saved no {' or '.join(suffixes)}; it saved {[f.filename for f in self.files]}.")
 
 

@@ -105,6 +105,10 @@ class TestMessages:
         with pytest.raises(HostError, match="saved no .wav"):
             finished.file(".wav")
 
+    def test_a_video_goes_before_a_picture_that_was_made_earlier(self) -> None:
+        files = tuple(api.OutputFile("1", name, "", "output") for name in ("plot.png", "head.mp4"))
+        assert api.Finished("mine", files, (), (), 1.0).file(".mp4", ".png").filename == "head.mp4"
+
 
 class TestGraphs:
     def write(self, folder: Path, content: object) -> Path:
