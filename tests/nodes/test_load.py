@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from pathlib import Path
@@ -60,6 +61,15 @@ def write(path: Path, content: str = "") -> Path:
     return path
 
 
+def read_search_paths(config: Path) -> None:
+    """As the host does at its start. Its module is loaded from its file: other packages are called 'utils' too."""
+    source = Path(folder_paths.__file__).parent / "utils" / "extra_config.py"
+    spec = importlib.util.spec_from_file_location("comfyui_extra_config", source)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.load_extra_path_config(str(config))
+
+
 class TestFolder:
     def test_without_files_there_is_the_open_pack(self, folders):
         register_folder()
@@ -79,15 +89,13 @@ class TestFolder:
     @pytest.mark.parametrize("is_default", [False, True])
     @pytest.mark.parametrize("registered_first", [False, True])
     def test_extra_model_paths(self, folders, is_default, registered_first):
-        from utils.extra_config import load_extra_path_config
-
         config = write(
             folders / "extra_model_paths.yaml",
             f"mine:\n  base_path: {folders}\n  is_default: {is_default}\n  {FOLDER}: checkpoints/talking\n",
         )
         if registered_first:
             register_folder()
-        load_extra_path_config(str(config))
+        read_search_paths(config)
         register_folder()
         write(folders / "checkpoints" / "talking" / "a.safetensors")
         write(folders / "checkpoints" / "talking" / "notes.txt")
