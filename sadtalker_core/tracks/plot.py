@@ -29,7 +29,12 @@ _COLOURS = {
     "mouth_opening": "#ff8fa3", "eye_opening": "#8bd450", "expression": "#ff8fa3",
 }  # fmt: skip
 _SOUND = "#5c93c9"
-_GROUPS = (("Head, degrees", ANGLES), ("Place of the head", PLACES), ("Mouth and eyes", (*OPENINGS, "expression")))
+_GROUPS = (
+    ("Head, degrees", ANGLES),
+    ("Place of the head", PLACES),
+    ("Mouth and eyes", OPENINGS),
+    ("Face, distance from the first frame", ("expression",)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +134,7 @@ class _Canvas:
         spread = max(high - low, 0.02 * max(abs(low), abs(high)), 1e-3)  # a curve that stands still fills no panel
         low, high = (low + high - 1.1 * spread) / 2, (low + high + 1.1 * spread) / 2
         unit = (panel.bottom - panel.top) / (high - low)
-        step = round_step(high - low, max(2, (panel.bottom - panel.top) // 24))
+        step = round_step(high - low, max(3, (panel.bottom - panel.top) // 16))
         for mark in range(math.ceil(low / step), math.floor(high / step) + 1):
             y = panel.bottom - (mark * step - low) * unit
             self.line([(_LEFT, y), (self.right, y)], _GRID)
