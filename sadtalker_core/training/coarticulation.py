@@ -1,7 +1,7 @@
 """Phonemes and their times -> expression coefficients: a linear model of coarticulation, fitted on recorded clips.
 
 The mouth at a moment depends on the phonemes within 0.2 s around it; a ridge regression learns how much on which.
-What the regression blurs and speech needs is put back afterwards: bilabials close the lips.
+What the regression blurs and speech needs is put back afterwards: bilabials close the lips, f and v nearly do.
 """
 
 from __future__ import annotations
@@ -51,11 +51,13 @@ GROUPS: dict[str, str] = {
 """Sounds that look alike, as IPA letters; other letters are passed over. Each group occurs in GRID's words."""
 RELEASE_S = 0.045
 """Of a bilabial stop, how much comes after its burst."""
-CLOSING = {"close front": 0.35, "rounded close": 0.25, "open": -0.35}
+HOLDS = {"bilabial": 1.0, "labiodental": 0.7}
+"""How far a consonant closes the lips; at f and v the lower lip rises to the teeth."""
+CLOSING = {"close front": 0.4, "rounded close": 0.25, "open": -0.4}
 """How far the jaw of a vowel differs from the regression's: 1 would close the lips. GRID's speaker smiles his [i] open,
 and its sentences hold hardly a stressed open vowel, so that the regression alone opens both alike."""
 NAMES = tuple(GROUPS)
-SILENCE, BILABIAL = NAMES.index("silence"), NAMES.index("bilabial")
+SILENCE = NAMES.index("silence")
 _GROUP_OF = {letter: number for number, letters in enumerate(GROUPS.values()) for letter in letters}
 
 
@@ -70,7 +72,7 @@ class Coarticulation:
     """(64,)"""
 
     def expression(self, model: MorphableModel, phonemes: Sequence[Phoneme], frames: int) -> Tensor:
-        """Expressions (frames, 64) at 25 frames a second, lips closed in the middle of bilabials."""
+        """Expressions (frames, 64) at 25 frames a second, lips closed in the middle of bilabials, nearly at f and v."""
         shares = group_shares(phonemes, frames)
         smooth = (lagged(shares, frames) - self.feature_mean) @ self.weights + self.expression_mean
         touch, jaw = closure_weight(phonemes, frames), jaw_weight(shares, frames)
@@ -132,14 +134,14 @@ def jaw_weight(shares: Tensor, frames: int) -> Tensor:
 
 
 def closure_weight(phonemes: Sequence[Phoneme], frames: int) -> Tensor:
-    """(frames,) 1 where a bilabial holds the lips together, falling to 0 between 0.3 and 1.3 frames off."""
+    """(frames,) 1 where a bilabial holds the lips together, falling to 0 between 0.3 and 1.3 frames off; see ``HOLDS``."""
     middle = (torch.arange(frames) + 0.5) / MODEL_FPS
     weight = torch.zeros(frames)
     for phoneme in phonemes:
-        if BILABIAL in groups_of(phoneme.symbol):
-            # The lips part at the burst of a stop, before the breath that follows it.
-            breath = RELEASE_S if phoneme.symbol[0] in STOPS else 0.0
-            release = max(phoneme.start_s, phoneme.end_s - breath)
-            outside = torch.maximum(phoneme.start_s - middle, middle - release).clamp_min(0)
-            weight = torch.maximum(weight, (1.3 - outside * MODEL_FPS).clamp(0, 1))
+        hold = max((HOLDS.get(NAMES[group], 0.0) for group in groups_of(phoneme.symbol)), default=0.0)
+        # The lips part at the burst of a stop, before the breath that follows it.
+        breath = RELEASE_S if phoneme.symbol.startswith(tuple(STOPS)) else 0.0
+        release = max(phoneme.start_s, phoneme.end_s - breath)
+        outside = torch.maximum(phoneme.start_s - middle, middle - release).clamp_min(0)
+        weight = torch.maximum(weight, hold * (1.3 - outside * MODEL_FPS).clamp(0, 1))
     return weight

@@ -35,7 +35,7 @@ CHECKPOINT_STEPS = 250
 class ExpNetTraining:
     """Every number of the run; travels in the file it makes."""
 
-    steps: int = 3250
+    steps: int = 10000
     batch_size: int = 64
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.01
@@ -45,9 +45,9 @@ class ExpNetTraining:
     """of each batch: the recordings themselves"""
     revoiced_share: float = 0.35
     """of each batch: the recordings in other voices"""
-    synthetic_share: float = 0.44
+    synthetic_share: float = 0.4
     """of each batch: synthetic speech"""
-    silence_share: float = 0.06
+    silence_share: float = 0.1
     """of each batch: digital silence or noise, with closed lips"""
     blink_share: float = 0.2
     """of each batch: eyes closed more or less"""

@@ -1,7 +1,6 @@
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.training.coarticulation import (
-    BILABIAL,
     LAGS,
     NAMES,
     SILENCE,
@@ -16,6 +15,9 @@ from sadtalker_pack.sadtalker_core.training.coarticulation import (
 from sadtalker_pack.sadtalker_core.training.phoneme_speech import Phoneme
 from sadtalker_pack.sadtalker_core.training.speech_data import mouth_opening
 from sadtalker_pack.sadtalker_core.weights.open_pack import OPEN_ASSETS, load_morphable_model
+
+
+BILABIAL = NAMES.index("bilabial")
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +67,12 @@ def test_lips_touch_at_a_bilabial_and_only_there():
     weight = closure_weight([Phoneme("m", 0.4, 0.48), Phoneme("a", 0.48, 0.8)], frames=30)
     assert weight[10:12].min() == 1
     assert weight[:8].max() == 0
+    assert weight[15:].max() == 0
+
+
+def test_f_and_v_close_the_lips_less_than_a_bilabial():
+    weight = closure_weight([Phoneme("f", 0.4, 0.48), Phoneme("a", 0.48, 0.8)], frames=30)
+    assert weight[10:12].tolist() == pytest.approx([0.7, 0.7])
     assert weight[15:].max() == 0
 
 
