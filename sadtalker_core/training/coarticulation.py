@@ -134,7 +134,7 @@ def jaw_weight(shares: Tensor, frames: int) -> Tensor:
 
 
 def closure_weight(phonemes: Sequence[Phoneme], frames: int) -> Tensor:
-    """(frames,) 1 where a bilabial holds the lips together, falling to 0 between 0.3 and 1.3 frames off; see ``HOLDS``."""
+    """(frames,) how far consonants hold the lips together, see ``HOLDS``, falling to 0 from 0.3 to 1.3 frames off."""
     middle = (torch.arange(frames) + 0.5) / MODEL_FPS
     weight = torch.zeros(frames)
     for phoneme in phonemes:

@@ -20,8 +20,9 @@ from .speech_data import FittedClip, close_lips, eyelid_region, mouth_region, re
 MARGIN = COLUMNS
 """Columns kept on both sides of an utterance, copies of its outermost ones, so that windows may reach beyond it."""
 LEAD = 2
-"""Columns of 12.5 ms by which the lips lead the window they are learned with. Squared errors make a network move when it
-is sure of a sound, which is late: with no lead the openings of speakers it never heard come 10 to 20 ms after theirs."""
+"""Columns of 12.5 ms by which the lips lead the window they are learned with. Squared errors make a network move when
+it is sure of a sound, which is late: with no lead the openings of speakers it never heard come 10 to 20 ms after
+theirs."""
 DIGITAL_SHARE = 0.3
 """Of silence: digital, without any noise."""
 SILENCE_WEIGHT = 2.0

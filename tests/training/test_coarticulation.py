@@ -16,7 +16,6 @@ from sadtalker_pack.sadtalker_core.training.phoneme_speech import Phoneme
 from sadtalker_pack.sadtalker_core.training.speech_data import mouth_opening
 from sadtalker_pack.sadtalker_core.weights.open_pack import OPEN_ASSETS, load_morphable_model
 
-
 BILABIAL = NAMES.index("bilabial")
 
 

@@ -6,6 +6,7 @@ from sadtalker_pack.sadtalker_core.audio.windows import cut_windows
 from sadtalker_pack.sadtalker_core.training.revoice import Copy
 from sadtalker_pack.sadtalker_core.training.speech_data import close_lips, mouth_opening
 from sadtalker_pack.sadtalker_core.training.speech_frames import (
+    LEAD,
     SILENCE_WEIGHT,
     Utterance,
     draw_batches,
@@ -41,9 +42,13 @@ def frames(model):
     return gather_frames(model, utterances, faces, torch.ones(64) * 0.1)
 
 
-def test_windows_are_those_of_the_application(model, frames):
-    utterances = [utterance(model, 0), utterance(model, 1), utterance(model, 2, "revoiced")]
-    expected = torch.cat([cut_windows(u.mel.half().float(), 30)[u.valid] for u in utterances])
+def test_windows_are_those_of_the_application_but_for_the_lead(model, frames):
+    expected = []
+    for u in (utterance(model, 0), utterance(model, 1), utterance(model, 2, "revoiced")):
+        mel = u.mel.half().float()
+        late = torch.cat((mel[:1].expand(LEAD, -1), mel))
+        expected.append(cut_windows(late, 30)[u.valid])
+    expected = torch.cat(expected)
     assert torch.equal(frames.windows(torch.arange(len(expected))), expected)
 
 
