@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..weights.open_pack import OPEN_ASSETS
@@ -18,6 +18,13 @@ STAGES = ("tracks", "morphable", "expnet", "posevae", "measure")
 
 def main() -> None:
     """Parse the command line, run the stages, print the figures as JSON."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    plan, stages = parse_command(None)
+    print(json.dumps(build_open_pack(plan, stages), indent=2))
+
+
+def parse_command(arguments: Sequence[str] | None) -> tuple[OpenPackTraining, tuple[str, ...]]:
+    """The plan and the stages that a command line asks for; None reads the process's own."""
     parser = argparse.ArgumentParser(prog="python -m sadtalker_core.training", description=__doc__)
     commands = parser.add_subparsers(required=True)
     command = commands.add_parser("open", help="tracks -> 3DMM -> ExpNet -> PoseVAE -> assets")
@@ -29,17 +36,16 @@ def main() -> None:
     command.add_argument("--expnet-steps", type=int, default=ExpNetTraining().steps)
     command.add_argument("--posevae-steps", type=int, default=PoseVAETraining().steps)
     command.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    given = parser.parse_args(arguments)
     plan = OpenPackTraining(
         data=given.data,
         cache=given.cache,
         out=given.out,
         workers=given.workers,
-        expnet=replace(ExpNetTraining(), steps=given.expnet_steps, seed=given.seed),
-        posevae=replace(PoseVAETraining(), steps=given.posevae_steps, seed=given.seed),
+        expnet=ExpNetTraining(steps=given.expnet_steps, seed=given.seed),
+        posevae=PoseVAETraining(steps=given.posevae_steps, seed=given.seed),
     )
-    print(json.dumps(build_open_pack(plan, tuple(given.stages)), indent=2))
+    return plan, tuple(given.stages)
 
 
 if __name__ == "__main__":

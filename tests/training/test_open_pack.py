@@ -8,6 +8,7 @@ import pytest
 import torch
 from sadtalker_pack.sadtalker_core.expnet.predict import predict_expression
 from sadtalker_pack.sadtalker_core.flow import MelWindows
+from sadtalker_pack.sadtalker_core.training.__main__ import STAGES, parse_command
 from sadtalker_pack.sadtalker_core.training.expnet import ExpNetTraining
 from sadtalker_pack.sadtalker_core.training.open_pack import OpenPackTraining, build_open_pack
 from sadtalker_pack.sadtalker_core.training.posevae import PoseVAETraining
@@ -101,3 +102,11 @@ def test_a_second_run_tracks_nothing_again(plan, figures):
     before = {file: file.stat().st_mtime_ns for file in plan.cache.rglob("*.safetensors")}
     build_open_pack(plan, ("tracks", "expnet"))
     assert {file: file.stat().st_mtime_ns for file in plan.cache.rglob("*.safetensors")} == before
+
+
+def test_the_bare_command_trains_with_the_defaults(tmp_path):
+    plan, stages = parse_command(["open", "--data", str(tmp_path)])
+    assert stages == STAGES
+    assert plan.expnet == ExpNetTraining()
+    assert plan.posevae == PoseVAETraining()
+    assert plan.data == tmp_path
