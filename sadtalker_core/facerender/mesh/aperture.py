@@ -96,6 +96,19 @@ class Aperture:
         lower = _interpolate(self.knots[:, 1], self.heights[:, 1], along)
         return upper, lower
 
+    def view(self, pixels: Tensor) -> SlitView:
+        """How the slit is seen at pixel positions (B, N, 2) or (1, N, 2)."""
+        along, over = self.place(pixels)
+        upper, lower = self.edges(along)
+        below_upper, above_lower = upper - over, over - lower
+        # Where an edge is steep, its distance is less than the difference of heights.
+        step = 0.02
+        steps = zip((upper, lower), self.edges(along + step), strict=True)
+        steepness = [(((ahead - here) / (step * self.length[:, None])).square() + 1).sqrt() for here, ahead in steps]
+        below_upper, above_lower = below_upper / steepness[0], above_lower / steepness[1]
+        cover = (torch.minimum(below_upper, above_lower) + 0.5).clamp(0, 1) * (upper - lower).clamp(0, 1)
+        return SlitView(along, below_upper, above_lower, cover * ((along > 0) & (along < 1)))
+
     def surroundings(self, size: torch.Size, *, beside: float, above: float, below: float) -> Window:
         """Box, clipped to a picture of ``size`` (h, w), that holds the slit with a margin in all frames of the batch.
 
@@ -115,6 +128,20 @@ class Aperture:
         (left, top), (right, bottom) = corners.amin(0).tolist(), corners.amax(0).tolist()
         top, left = max(int(top) - 1, 0), max(int(left) - 1, 0)
         return Window(top, min(int(bottom) + 2, size[0]), left, min(int(right) + 2, size[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class SlitView:
+    """A slit at some pixels of each frame."""
+
+    along: Tensor
+    """(B, N)"""
+    below_upper: Tensor
+    """(B, N) distance below the upper edge, pixels; negative above it"""
+    above_lower: Tensor
+    """(B, N) distance above the lower edge, pixels; negative below it"""
+    cover: Tensor
+    """(B, N) share of the pixel through which the inside is seen"""
 
 
 def measure_aperture(slit: Slit, points: Tensor, closed_gap: Tensor | None = None) -> Aperture:

@@ -6,6 +6,7 @@ the person, warped by a smooth field with a cut along each slit.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,17 +17,28 @@ from ...checks import check_shape
 from ...face3d.alignment import Similarity, similarity_between
 from ...face3d.regions import OUTER_LIPS, STABLE
 from ...flow import SourceFace, move_to
-from .aperture import LEFT_EYE_SLIT, MOUTH, RIGHT_EYE_SLIT, Aperture, Slit, Window, measure_aperture, pixel_grid
+from .aperture import (
+    LEFT_EYE_SLIT,
+    MOUTH,
+    RIGHT_EYE_SLIT,
+    SLITS,
+    Aperture,
+    Slit,
+    SlitView,
+    Window,
+    measure_aperture,
+    pixel_grid,
+)
 from .layers import Layers, split_layers
 from .mouth import MouthColours, mouth_colours, paint_mouth
-from .warp_field import WarpField, build_warp_field, split_motion
+from .slit_field import SlitMesh, build_slit_mesh, draw_slit_field
+from .warp_field import WarpField, build_warp_field, joined_motion
 
 FIELD_STRIDE = 2
 """Pixels a cell of the warp field."""
 EYE_SLITS = (LEFT_EYE_SLIT, RIGHT_EYE_SLIT)
-_BELOW_MOUTH = {"beside": 0.5, "above": 0.2, "below": 0.9}
-_BELOW_EYE = {"beside": 0.3, "above": 0.2, "below": 0.45}
-"""How far around a slit the fields of its two sides differ, in units of its length."""
+_INSIDE = {"beside": 0.05, "above": 0.05, "below": 0.05}
+"""Margins of the box in which the inside of a slit is drawn, in units of its length."""
 _OPEN_MOUTH = (0.05, 0.12)
 """Opening of the portrait's own mouth, in mouth widths, from which its inside is (not at all, fully) kept."""
 _LOWER_LIP = 14
@@ -43,6 +55,7 @@ class PreparedSource:
     """(478, 3) pixels"""
     layers: Layers
     field: WarpField
+    slit_meshes: tuple[SlitMesh, ...]
     colours: MouthColours
     mouth: Aperture
     """the portrait's own, B = 1"""
@@ -50,6 +63,17 @@ class PreparedSource:
     """(K,) see ``measure_aperture``"""
     own_inside: float
     """how far the portrait shows its own teeth: 0 closed mouth, 1 open"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Posed:
+    """The portrait in each frame of a batch."""
+
+    rigid: Similarity
+    """the head's motion"""
+    slits: list[tuple[Slit, Aperture]]
+    positions: Tensor
+    """(B, 2, h, w) where in the portrait each pixel of the frame lies, pixels"""
 
 
 class MeshRenderer(nn.Module):
@@ -74,6 +98,7 @@ class MeshRenderer(nn.Module):
             landmarks,
             split_layers(picture, landmarks),
             move_to(field, picture.device),
+            tuple(move_to(build_slit_mesh(slit), picture.device) for slit in SLITS),
             mouth_colours(lips, skin),
             mouth,
             gap * (1 - own_inside),
@@ -83,59 +108,98 @@ class MeshRenderer(nn.Module):
     @torch.inference_mode()
     def render(self, source: PreparedSource, driving: Tensor) -> Tensor:
         """Frames (B, 3, h, w) in [0, 1] for driving vertices (B, 478, 3), pixels of the cropped portrait."""
-        check_shape("driving", driving, "B 478 3")
-        height, width = source.picture.shape[1:]
-        field = source.field
-        rigid = similarity_between(source.landmarks[None, list(STABLE)], driving[:, list(STABLE)])
-        vertices = field.mesh.drive(driving, rigid.apply(field.mesh.vertices[None]))
-        motion = (vertices - field.mesh.vertices)[..., :2]
-        above, below = (field.backward(side) for side in split_motion(motion))
-        slits = [(MOUTH, measure_aperture(MOUTH, driving, source.closed_gap))]
-        slits += [(slit, measure_aperture(slit, driving)) for slit in EYE_SLITS]
-        warp = field.enlarge(above, Window(0, height, 0, width))
-        for slit, aperture in slits:
-            self._switch_below(warp, below, field, slit, aperture)
-        pixels = pixel_grid(height, width, 1, driving)
-        person = _sample(torch.cat((source.picture, source.layers.matte)), pixels + warp)
+        posed = self._pose(source, driving)
+        person = _sample(torch.cat((source.picture, source.layers.matte)), posed.positions)
         frames = torch.lerp(source.layers.background.expand(len(driving), -1, -1, -1), person[:, :3], person[:, 3:])
-        for slit, aperture in slits:
-            self._show_inside(frames, source, slit, aperture, rigid, driving)
+        for slit, aperture in posed.slits:
+            self._show_inside(frames, source, slit, aperture, posed.rigid, driving)
         return frames.clamp_(0, 1)
 
-    def _switch_below(self, warp: Tensor, below: Tensor, field: WarpField, slit: Slit, aperture: Aperture) -> None:
-        """Put the lower field into ``warp`` (B, 2, h, w) below the middle of one slit, where the two differ."""
-        margins = _BELOW_MOUTH if slit is MOUTH else _BELOW_EYE
-        window = aperture.surroundings(warp.shape[2:], **margins)
-        if window.empty:
-            return
-        along, over = aperture.place(window.pixels(warp))
-        upper_edge, lower_edge = aperture.edges(along)
-        # The window serves the whole batch; each frame stays within its own margins.
-        near = (along - 0.5).abs() < 0.5 + margins["beside"]
-        near &= over > lower_edge - margins["below"] * aperture.length[:, None]
-        part = window.of(warp)
-        lower = (near & (over < (upper_edge + lower_edge) / 2)).reshape(-1, 1, *part.shape[2:])
-        part.copy_(torch.where(lower, field.enlarge(below, window), part))
+    @torch.inference_mode()
+    def matte(self, source: PreparedSource, driving: Tensor) -> Tensor:
+        """How far each pixel of the frames shows the person (B, h, w): 1 the person, 0 the background behind."""
+        return _sample(source.layers.matte, self._pose(source, driving).positions)[:, 0]
+
+    @torch.inference_mode()
+    def source_positions(self, source: PreparedSource, driving: Tensor) -> tuple[Tensor, Tensor]:
+        """Where each pixel of the frames comes from.
+
+        Returns:
+            (B, 2, h, w) its x and y in the cropped portrait, pixels, the first pixel's centre at 0.5; and (B, 1, h, w)
+            from 1 where it shows what the portrait shows there to 0 where it was painted or filled in.
+        """
+        posed = self._pose(source, driving)
+        matte = source.layers.matte
+        person = _sample(matte, posed.positions)
+        height, width = matte.shape[1:]
+        still = pixel_grid(height, width, 1, driving)
+        positions = torch.where(person > 0.5, posed.positions, still)
+        trust = torch.where(person > 0.5, person, (1 - person) * (1 - matte))
+        for slit, aperture in posed.slits:
+            window = aperture.surroundings(matte.shape[1:], **_INSIDE)
+            if window.empty:
+                continue
+            pixels = window.pixels(driving)
+            there, sure = window.of(positions), window.of(trust)
+            cover = aperture.view(pixels).cover.reshape(sure.shape)
+            if slit is not MOUTH:
+                eye = _undo_rigid(pixels, posed.rigid, _middle(source, slit)).transpose(1, 2).reshape(there.shape)
+                there.copy_(torch.where(cover > 0.5, eye, there))
+            sure.mul_((1 - cover) if slit is MOUTH else (2 * cover - 1).abs())
+        return positions, trust
+
+    def _pose(self, source: PreparedSource, driving: Tensor) -> _Posed:
+        check_shape("driving", driving, "B 478 3")
+        rigid = similarity_between(source.landmarks[None, list(STABLE)], driving[:, list(STABLE)])
+        slits = [(MOUTH, measure_aperture(MOUTH, driving, source.closed_gap))]
+        slits += [(slit, measure_aperture(slit, driving)) for slit in EYE_SLITS]
+        warp = self._warp(source, driving, rigid, [aperture for _, aperture in slits])
+        height, width = source.picture.shape[1:]
+        return _Posed(rigid, slits, pixel_grid(height, width, 1, driving) + warp)
+
+    def _warp(
+        self, source: PreparedSource, driving: Tensor, rigid: Similarity, apertures: Sequence[Aperture]
+    ) -> Tensor:
+        """Displacement (B, 2, h, w), pixels, from a pixel of the frame to its place in the portrait."""
+        field = source.field
+        height, width = source.picture.shape[1:]
+        vertices = field.mesh.drive(driving, rigid.apply(field.mesh.vertices[None]))
+        upper = field.backward(joined_motion((vertices - field.mesh.vertices)[..., :2]))
+        lower = upper.clone()
+        for mesh in source.slit_meshes:
+            drawn = draw_slit_field(mesh, source.landmarks, driving, field.rows, field.columns, field.stride)
+            if drawn.window.empty:
+                continue
+            for whole, part, share in zip((upper, lower), drawn.backward, drawn.share, strict=True):
+                place = drawn.window.of(whole)
+                place.copy_(torch.lerp(place, part, share * drawn.window.of(field.hold)))
+        warp = field.enlarge(upper, Window(0, height, 0, width))
+        for aperture in apertures:
+            window = aperture.surroundings(warp.shape[2:], beside=0.1, above=0.15, below=0.15)
+            if not window.empty:
+                along, over = aperture.place(window.pixels(warp))
+                upper_edge, lower_edge = aperture.edges(along)
+                part = window.of(warp)
+                below = (over < (upper_edge + lower_edge) / 2).reshape(-1, 1, *part.shape[2:])
+                part.copy_(torch.where(below, field.enlarge(lower, window), part))
+        return warp
 
     def _show_inside(
         self, frames: Tensor, source: PreparedSource, slit: Slit, aperture: Aperture, rigid: Similarity, driving: Tensor
     ) -> None:
         """Draw what is seen through one slit into ``frames``, inside the slit's bounding box only."""
-        window = aperture.surroundings(frames.shape[2:], beside=0.05, above=0.05, below=0.05)
+        window = aperture.surroundings(frames.shape[2:], **_INSIDE)
         if window.empty:
             return
         pixels = window.pixels(frames)
-        along, over = aperture.place(pixels)
-        upper_edge, lower_edge = aperture.edges(along)
-        cover = torch.minimum(upper_edge - over + 0.5, over - lower_edge + 0.5)
-        cover = cover.clamp(0, 1) * ((upper_edge - lower_edge) / 1.0).clamp(0, 1) * ((along > 0) & (along < 1))
-        place = _undo_rigid(pixels, rigid, source.landmarks[[*slit.upper, *slit.lower]].mean(0))
+        view = aperture.view(pixels)
+        place = _undo_rigid(pixels, rigid, _middle(source, slit))
         inside = _colours(source.picture, place)
         if slit is MOUTH:
-            inside = self._mouth_inside(source, inside, place, rigid, driving, upper_edge - over, over - lower_edge)
+            inside = self._mouth_inside(source, inside, place, rigid, driving, view)
         part = window.of(frames)
         painted = inside.transpose(1, 2).reshape(part.shape)
-        part.copy_(torch.lerp(part, painted, cover.reshape(-1, 1, *part.shape[2:])))
+        part.copy_(torch.lerp(part, painted, view.cover.reshape(-1, 1, *part.shape[2:])))
 
     def _mouth_inside(
         self,
@@ -144,8 +208,7 @@ class MeshRenderer(nn.Module):
         place: Tensor,
         rigid: Similarity,
         driving: Tensor,
-        below_lip: Tensor,
-        above_lip: Tensor,
+        view: SlitView,
     ) -> Tensor:
         """Painted teeth and cavity, with the portrait's own where it shows them."""
         along, over = source.mouth.place(place)
@@ -157,12 +220,17 @@ class MeshRenderer(nn.Module):
         drop = ((driving - rigid.apply(source.landmarks[None]))[:, [_LOWER_LIP]] * _down(driving)).sum(-1)
         scale = (rigid.scale[:, None] * length).clamp_min(1.0)
         v_jaw = v_skull - drop / scale
-        depth = (torch.minimum(below_lip, above_lip) / (0.12 * scale)).clamp(0, 1)
+        depth = (torch.minimum(view.below_upper, view.above_lower) / (0.12 * scale)).clamp(0, 1)
         painted = paint_mouth(source.colours, 2 * along - 1, v_skull, v_jaw, depth)
         # A shadow under the upper lip, so that the teeth lie behind it.
-        painted = painted * (0.62 + 0.38 * (below_lip / (0.05 * scale)).clamp(0, 1))[..., None]
+        painted = painted * (0.62 + 0.38 * (view.below_upper / (0.05 * scale)).clamp(0, 1))[..., None]
         shown = torch.minimum(upper_edge - over, over - lower_edge) + 1.0  # up to the lips' very edge
         return torch.lerp(painted, own, (source.own_inside * shown.clamp(0, 1))[..., None])
+
+
+def _middle(source: PreparedSource, slit: Slit) -> Tensor:
+    """(3,) middle of a slit in the portrait."""
+    return source.landmarks[[*slit.upper, *slit.lower]].mean(0)
 
 
 def _mean_colour(picture: Tensor, landmarks: Tensor, vertices: tuple[int, ...]) -> Tensor:

@@ -49,7 +49,7 @@ class WarpField:
             motion: (B, V, 2) driving minus source position of each vertex, pixels.
 
         The forward field u of the source is inverted by the damped iteration x <- y - u(x). It needs a motion without
-        tears, so the two sides of a slit have fields of their own (``split_motion``).
+        tears (``joined_motion``).
         """
         forward = (motion[:, self.corners] * self.weights[None, :, :, None]).sum(2)  # (B, G, 2)
         forward = forward.transpose(1, 2).reshape(-1, 2, self.rows, self.columns)
@@ -110,17 +110,10 @@ def _smoothed(field: Tensor) -> Tensor:
     return F.interpolate(small, field.shape[2:], mode="bilinear")
 
 
-def split_motion(motion: Tensor) -> Tensor:
-    """Motions (2, B, V, 2) for the pixels above and below the slits of mouth and eyes.
-
-    In the first, the lower edge of each slit moves as the upper one does, in the second the other way round: so
-    neither field tears where lips or lids part, and each is right on its own side.
-    """
-    above, below = motion.clone(), motion.clone()
+def joined_motion(motion: Tensor) -> Tensor:
+    """Motion (B, V, 2) with the slits of mouth and eyes kept shut: their edges move together, so nothing tears."""
+    joined = motion.clone()
     for slit in SLITS:
-        for upper, lower in ((slit.upper, slit.lower), (slit.outer_upper, slit.outer_lower)):
-            # Corners belong to both edges and keep their own motion.
-            upper_inner, lower_inner = list(upper[1:-1]), list(lower[1:-1])
-            above[:, lower_inner] = motion[:, upper_inner]
-            below[:, upper_inner] = motion[:, lower_inner]
-    return torch.stack((above, below))
+        upper, lower = list(slit.upper[1:-1]), list(slit.lower[1:-1])
+        joined[:, upper] = joined[:, lower] = (motion[:, upper] + motion[:, lower]) / 2
+    return joined

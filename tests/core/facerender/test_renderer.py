@@ -140,6 +140,32 @@ def test_the_inverse_field_leads_back(source, face):
     assert (there + again[0, :, y2, x2]).norm() < 1.5
 
 
+def test_source_positions_say_where_the_pixels_come_from(source, face):
+    driving = turn(open_mouth(face.landmarks, 12), (0.1, 0.15, 0.1))
+    (frame,) = render(source, driving)
+    (positions,), (trust,) = MeshRenderer().source_positions(source, driving[None])
+    height, width = trust.shape[1:]
+    grid = positions.permute(1, 2, 0)[None] * (2 / torch.tensor((width, height))) - 1
+    taken = F.grid_sample(face.cropped[None], grid, padding_mode="border", align_corners=False)[0]
+    sure = trust[0] > 0.99
+    assert sure.float().mean() > 0.7
+    assert (taken - frame).abs().amax(0)[sure].max() < 0.03
+    x, y = driving[[13, 14], :2].mean(0).int()
+    assert trust[0, y, x] < 0.1
+
+
+def test_the_matte_moves_with_the_person(source, face):
+    shifted = face.landmarks + torch.tensor((12.0, 0.0, 0.0))
+    rest, moved = MeshRenderer().matte(source, torch.stack((face.landmarks, shifted)))
+    assert torch.allclose(rest, source.layers.matte[0], atol=1e-4)
+    row = int(face.landmarks[10, 1])
+
+    def left_edge(matte):
+        return int(torch.nonzero(matte[row] > 0.5)[0])
+
+    assert left_edge(moved) - left_edge(rest) == pytest.approx(12, abs=4)
+
+
 def test_batches_equal_single_frames(source, face):
     points = [face.landmarks, open_mouth(face.landmarks, 10), turn(face.landmarks, (0.1, 0.1, 0.0))]
     together = render(source, *points)
