@@ -25,7 +25,7 @@ from .coarticulation import Coarticulation, fit_coarticulation
 from .expnet import ExpNetTraining, amplify_speech, train_expnet
 from .morphable_model import build_morphable_model
 from .phoneme_speech import speak
-from .posevae import PoseVAETraining, motion_windows, train_posevae
+from .posevae import PoseVAETraining, motion_spread, motion_windows, train_posevae
 from .revoice import Copy, Revoicing, revoiced_copies
 from .speech_alignment import align, grid_sentence, realign
 from .speech_data import FittedClip, blink_movement, fit_clip, mouth_opening
@@ -184,7 +184,8 @@ def _make_posevae(plan: OpenPackTraining) -> dict[str, float]:
     clips = _fitted(plan, model, "grid_s1")[::4] + _fitted(plan, model, "motion")
     windows, styles = motion_windows(clips, plan.posevae.min_windows)
     LOG.info("styles: %s", ", ".join(f"{number} {name}" for number, name in enumerate(styles)))
-    network, losses = train_posevae(windows, len(styles), load_expnet(plan.out / "expnet.safetensors"), plan.posevae)
+    spread, expnet = motion_spread(clips, styles), load_expnet(plan.out / "expnet.safetensors")
+    network, losses = train_posevae(windows, spread, len(styles), expnet, plan.posevae)
     write_safetensors(plan.out / "posevae.safetensors", network.state_dict(), asdict(network.config))
     return losses | {"styles": float(len(styles))}
 

@@ -6,7 +6,7 @@ distance from the clip's resting pose, so that blocks sampled one after the othe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -19,6 +19,8 @@ from tqdm import tqdm
 from ..expnet.model import ExpNet
 from ..flow import POSE_SIZE
 from ..posevae.model import LATENT_SIZE, SEQUENCE, PoseEncoder, PoseVAE, PoseVAEConfig
+from ..posevae.predict import block_starts, decode_motion, within
+from ..posevae.smoothing import smooth_pose
 from ..weights.open_pack import POSE_SAMPLING
 from .losses import running_means
 from .speech_data import FittedClip
@@ -26,8 +28,12 @@ from .speech_data import FittedClip
 MAX_STEP = (0.08, 0.08, 0.08, 0.06, 0.06, 0.15)
 """Windows with a larger step from frame to frame are dropped: a cut, a moving camera, or a lost face."""
 POSE_AXES = ("pitch", "yaw", "roll", "x", "y", "z")
-SMOOTHING_WINDOW = 13
-"""Frames of the Savitzky-Golay filter, order 2."""
+SMOOTHING_WINDOW = 7
+"""Frames of the Savitzky-Golay filter, order 2: takes the landmarker's jitter and leaves nods."""
+SPREAD_BLOCKS = 8
+"""Blocks of 32 frames in the tracks, 10 seconds, whose spread is matched to that of the clips."""
+SPREAD_ROUNDS = 3
+"""Blending and limits answer a gain by less than it, so that it takes several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,7 @@ def motion_windows(clips: list[FittedClip], min_windows: int) -> tuple[list[Moti
     by_style: dict[str, list[MotionWindow]] = {}
     styles: list[str] = []
     for clip in clips:
-        name = clip.name if clip.corpus == "motion" else clip.corpus
+        name = style_of(clip)
         if clip.pose.shape[0] < SEQUENCE:
             continue
         pose = _smoothed(clip.pose)
@@ -93,9 +99,8 @@ def motion_windows(clips: list[FittedClip], min_windows: int) -> tuple[list[Moti
         stride = 2 if clip.corpus == "motion" else 8
         for start in range(0, pose.shape[0] - SEQUENCE + 1, stride):
             part = slice(start, start + SEQUENCE)
-            motion = pose[part] - rest
-            within = (motion.abs() < limit).all() and (motion.diff(dim=0).abs() < step_limit).all()
-            if clip.valid[part].all() and within:
+            motion = within(pose[part] - rest, limit)
+            if clip.valid[part].all() and (motion.diff(dim=0).abs() < step_limit).all():
                 mel = clip.windows[part] if clip.windows is not None else None
                 by_style.setdefault(name, []).append(MotionWindow(0, motion, rest, mel))
     windows: list[MotionWindow] = []
@@ -104,6 +109,11 @@ def motion_windows(clips: list[FittedClip], min_windows: int) -> tuple[list[Moti
             windows += [MotionWindow(len(styles), w.motion, w.rest, w.mel) for w in found]
             styles.append(name)
     return windows, styles
+
+
+def style_of(clip: FittedClip) -> str:
+    """Name of the style that a clip belongs to: itself, or the talker of its corpus."""
+    return clip.name if clip.corpus == "motion" else clip.corpus
 
 
 def speed_of(motion: Tensor) -> Tensor:
@@ -163,9 +173,12 @@ def _borrowed(window: MotionWindow, voices: Voices, training: PoseVAETraining, g
 
 
 def train_posevae(
-    windows: list[MotionWindow], styles: int, expnet: ExpNet, training: PoseVAETraining
+    windows: list[MotionWindow], spread: Tensor, styles: int, expnet: ExpNet, training: PoseVAETraining
 ) -> tuple[PoseVAE, dict[str, float]]:
     """Train decoder and encoder; returns the network in inference mode and the last mean of each loss term.
+
+    Args:
+        spread: (6,) variances that drawn tracks shall have, see ``motion_spread``.
 
     The audio encoder is ExpNet's and stays as it is: an hour of speech with head motion would not train another.
     """
@@ -181,13 +194,13 @@ def train_posevae(
         optimiser, training.learning_rate, total_steps=training.steps, pct_start=0.1
     )
     # Each of the six numbers counts in units of its own spread: radians and lengths are not comparable.
-    spread = torch.stack([w.motion for w in windows]).flatten(0, 1).std(0)
+    unit = torch.stack([w.motion for w in windows]).flatten(0, 1).std(0)
     voices = hear(windows, network)
     batches = draw_batches(windows, voices, training, generator)
     means: dict[str, float] = {}
     bar = tqdm(range(training.steps), desc="posevae", unit="step", mininterval=5)
     for _ in bar:
-        terms = _step_terms(network, encoder, next(batches), spread, training, generator)
+        terms = _step_terms(network, encoder, next(batches), unit, training, generator)
         optimiser.zero_grad()
         torch.stack(list(terms.values())).sum().backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -197,7 +210,7 @@ def train_posevae(
         bar.set_postfix({name.split("/")[1]: f"{value:.4f}" for name, value in means.items()}, refresh=False)
     network.eval()
     spread_latents(network, encoder.eval(), batches, training.spread_batches)
-    gain = match_spread(network, windows, voices, generator)
+    gain = match_spread(network, spread, voices, generator)
     return network, means | {f"posevae/gain {axis}": float(g) for axis, g in zip(POSE_AXES, gain, strict=True)}
 
 
@@ -224,37 +237,53 @@ def spread_latents(network: PoseVAE, encoder: PoseEncoder, batches: Iterator[Pos
     decoder.classbias.copy_((decoder.classbias + centre) / deviation)
 
 
-@torch.no_grad()
-def match_spread(
-    network: PoseVAE, windows: list[MotionWindow], voices: Voices, generator: torch.Generator, samples: int = 128
-) -> Tensor:
-    """Give sampled motion the spread of the real one, and return the factors (6,) that it took.
+def motion_spread(clips: Sequence[FittedClip], styles: Sequence[str]) -> Tensor:
+    """Variance (6,) of head motion about its mean within a clip, mean over the clips of a style, then the styles."""
+    limit = torch.tensor(POSE_SAMPLING.limit)
+    by_style: dict[str, list[Tensor]] = {style: [] for style in styles}
+    for clip in clips:
+        if (name := style_of(clip)) in by_style:
+            pose = clip.pose[clip.valid]
+            by_style[name].append(within(pose - pose.median(0).values, limit).var(0))
+    return torch.stack([torch.stack(found).mean(0) for found in by_style.values()]).mean(0)
 
-    A network that minimises squared errors answers what it cannot know with less motion. The factors, one for each of
-    the six numbers and the same for every style, go into the decoder's last layer; the mean motion stays.
+
+@torch.no_grad()
+def match_spread(network: PoseVAE, real: Tensor, voices: Voices, generator: torch.Generator, takes: int = 16) -> Tensor:
+    """Give drawn tracks the spread of the real ones, ``real`` (6,) variances, and return the factors (6,) it took.
+
+    A network that minimises squared errors answers what it cannot know with less motion, and blending its blocks takes
+    some more. The factors, the same for every style, go into the decoder's last layer; the mean motion stays.
     """
-    real, sampled, means = [], [], []
-    for style in range(network.config.styles):
-        motion = torch.stack([window.motion for window in windows if window.style == style])
-        chosen = torch.randint(voices.features.shape[0], (samples,), generator=generator)
-        latent = torch.randn(samples, LATENT_SIZE, generator=generator)
-        rest = torch.zeros(samples, POSE_SIZE)
-        made = network.decode(latent, torch.full((samples,), style), rest, voices.features[chosen])
-        real.append(motion.flatten(0, 1).var(0))
-        sampled.append(made.flatten(0, 1).var(0))
-        means.append(made.flatten(0, 1).mean(0))
-    gain = (torch.stack(real).mean(0) / torch.stack(sampled).mean(0)).sqrt()
-    last, mean = network.decoder.pose_linear, torch.stack(means).mean(0)
-    last.weight.mul_(gain[:, None])
-    last.bias.copy_(gain * last.bias + (1 - gain) * mean)
-    return gain
+    total, last = torch.ones(POSE_SIZE), network.decoder.pose_linear
+    for _ in range(SPREAD_ROUNDS):
+        tracks = [
+            _drawn_track(network, style, voices, generator)
+            for style in range(network.config.styles)
+            for _ in range(takes)
+        ]
+        gain = (real / torch.stack([track.var(0) for track in tracks]).mean(0)).sqrt()
+        mean = torch.cat(tracks).mean(0)
+        last.weight.mul_(gain[:, None])
+        last.bias.copy_(gain * last.bias + (1 - gain) * mean)
+        total *= gain
+    return total
+
+
+def _drawn_track(network: PoseVAE, style: int, voices: Voices, generator: torch.Generator) -> Tensor:
+    """(32 SPREAD_BLOCKS, 6) motion as the application draws it."""
+    heard = torch.randint(voices.features.shape[0], (SPREAD_BLOCKS,), generator=generator)
+    audio = voices.features[heard].flatten(0, 1)
+    latents = torch.randn(len(block_starts(len(audio))), LATENT_SIZE, generator=generator)
+    motion = decode_motion(network, audio, torch.zeros(POSE_SIZE), style, latents, blend=POSE_SAMPLING.blend)
+    return smooth_pose(within(motion, torch.tensor(POSE_SAMPLING.limit)))
 
 
 def _step_terms(
     network: PoseVAE,
     encoder: PoseEncoder,
     batch: PoseBatch,
-    spread: Tensor,
+    unit: Tensor,
     training: PoseVAETraining,
     generator: torch.Generator,
 ) -> dict[str, Tensor]:
@@ -265,7 +294,8 @@ def _step_terms(
     latent = mean + noise * (0.5 * log_variance).exp()
     with torch.autocast(batch.motion.device.type, torch.bfloat16):
         motion = network.decode(latent, batch.style, batch.rest, batch.audio).float()
-    error, velocity_error = (motion - batch.motion) / spread, ((motion - batch.motion) / spread).diff(dim=1)
+    error = (motion - batch.motion) / unit
+    velocity_error = error.diff(dim=1)
     divergence = -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(1).mean()
     return {
         "posevae/reconstruction": error.square().mean(),
