@@ -12,7 +12,7 @@ from ..checks import check_shape
 from ..errors import SadTalkerError
 from ..flow import MODEL_FPS, POSE_SIZE, Coefficients, MelWindows, Progress, no_progress
 from .model import LATENT_SIZE, SEQUENCE, PoseVAE
-from .smoothing import smooth_pose
+from .smoothing import WINDOW, smooth_pose
 
 BATCH_SIZE = 64
 KNEE = 0.7
@@ -27,6 +27,8 @@ class PoseSampling:
     """frames over which one block passes into the next, see ``decode_motion``"""
     limit: tuple[float, ...] | None = None
     """(6,) largest distance from the reference pose that the renderer can show, see ``within``"""
+    smoothing: int = WINDOW
+    """frames that the filter over the finished track sees at once, see ``smooth_pose``"""
 
 
 @torch.no_grad()
@@ -66,7 +68,7 @@ def predict_pose(
     motion = decode_motion(posevae, audio, reference, style, latents, blend=sampling.blend)
     if sampling.limit is not None:
         motion = within(motion, motion.new_tensor(sampling.limit))
-    track = smooth_pose(reference + motion)
+    track = smooth_pose(reference + motion, sampling.smoothing)
     return Coefficients(basis, mel.fps, pose=_at_rate(track, mel.fps, len(mel)))
 
 

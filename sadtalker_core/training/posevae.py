@@ -276,7 +276,7 @@ def _drawn_track(network: PoseVAE, style: int, voices: Voices, generator: torch.
     audio = voices.features[heard].flatten(0, 1)
     latents = torch.randn(len(block_starts(len(audio))), LATENT_SIZE, generator=generator)
     motion = decode_motion(network, audio, torch.zeros(POSE_SIZE), style, latents, blend=POSE_SAMPLING.blend)
-    return smooth_pose(within(motion, torch.tensor(POSE_SAMPLING.limit)))
+    return smooth_pose(within(motion, torch.tensor(POSE_SAMPLING.limit)), POSE_SAMPLING.smoothing)
 
 
 def _step_terms(
