@@ -42,3 +42,7 @@ class WeightsError(SadTalkerError):
 
 class TrackError(SadTalkerError):
     """A coefficient track cannot be used: it holds what is no number, fits no other, or its file holds none."""
+
+
+class ControlError(SadTalkerError):
+    """A control of the face, or a line of keyframes, cannot be used: no such name, out of its range, not understood."""

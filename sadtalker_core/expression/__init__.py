@@ -1,0 +1,1 @@
+"""Named controls of the face -> COEFFICIENTS: an editor's sliders, keyframes, and life without speech."""
