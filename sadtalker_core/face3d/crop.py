@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..flow import Crop
-from .extract import eye_distance
+from .extract import OWN_SIZE, eye_distance, own_size
 from .regions import OUTER_EYE_CORNERS
 
 _BELOW_EYES = 0.35
@@ -30,7 +30,7 @@ def face_crop(points: Tensor, width: int, height: int, size: int, reach: float) 
 
     Args:
         width, height: of the picture, pixels.
-        size: longer side of the frames, pixels.
+        size: longer side of the frames, pixels, or ``OWN_SIZE``.
         reach: half of the square's side in distances between the outer eye corners.
     """
     eyes = points[list(OUTER_EYE_CORNERS), :2].mean(0)
@@ -41,13 +41,15 @@ def face_crop(points: Tensor, width: int, height: int, size: int, reach: float) 
     half = reach * unit
     left, right = _span(centre_x, half, width)
     top, bottom = _span(centre_y, half, height)
-    scale = size / max(right - left, bottom - top)
+    longer = max(right - left, bottom - top)
+    scale = (own_size(longer) if size == OWN_SIZE else size) / longer
     return Crop(left, top, right, bottom, even_length((right - left) * scale), even_length((bottom - top) * scale))
 
 
 def whole_picture(width: int, height: int, size: int) -> Crop:
-    """All of a picture, reduced to a longer side of ``size`` pixels if it is longer."""
-    scale = min(1.0, size / max(width, height))
+    """All of a picture, reduced to a longer side of ``size`` pixels, or as of ``OWN_SIZE``, if it is longer."""
+    longer = max(width, height)
+    scale = min(1.0, (own_size(longer) if size == OWN_SIZE else size) / longer)
     return Crop(0, 0, width, height, even_length(width * scale), even_length(height * scale))
 
 

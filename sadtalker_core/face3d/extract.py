@@ -11,6 +11,7 @@ from ..checks import check_shape
 from ..errors import FaceNotFoundError, SadTalkerError
 from ..flow import SourceFace
 from .landmarks import FaceDetection
+from .manual import landmarks_from_points, landmarks_in_region
 from .regions import OUTER_EYE_CORNERS
 
 if TYPE_CHECKING:
@@ -22,6 +23,12 @@ extfull: as crop and extcrop, meant to be pasted back into the picture (the open
 PASTED_FRAMINGS = ("full", "extfull")
 MIN_SIZE, MAX_SIZE = 256, 1024
 """Smallest and largest longer side of the frames, pixels."""
+OWN_SIZE = 0
+"""In place of a size: frames of as many pixels as their part of the picture has."""
+MAX_OWN_SIZE = 4096
+"""Longer side beyond which such frames are reduced after all."""
+FACE_ORDERS = ("largest first", "left to right")
+"""What an index of a face counts."""
 MIN_EYE_DISTANCE = 16.0
 """Outer eye corners closer than this many picture pixels leave nothing to animate."""
 MAX_OUTSIDE = 0.08
@@ -29,15 +36,27 @@ MAX_OUTSIDE = 0.08
 
 
 def extract_face(
-    pack: Pack, picture: Tensor, *, face_index: int = 0, framing: str = "crop", size: int = 512
+    pack: Pack,
+    picture: Tensor,
+    *,
+    face_index: int = 0,
+    framing: str = "crop",
+    size: int = 512,
+    face_order: str = FACE_ORDERS[0],
+    region: Tensor | None = None,
+    points: Tensor | None = None,
 ) -> SourceFace:
     """Prepare a portrait.
 
     Args:
         picture: (3, H, W) RGB in [0, 1].
-        face_index: which face, 0 = the largest.
+        face_index: which face, counted as ``face_order`` says, from 0.
         framing: one of ``FRAMINGS``.
-        size: longer side of the frames in pixels; frames are never larger than the picture or the networks allow.
+        size: longer side of the frames in pixels, or ``OWN_SIZE``; the official networks draw no more than theirs.
+        face_order: one of ``FACE_ORDERS``.
+        region: (H, W) above 0.5 where the face is, for one that is not found, or among many; the index then has no
+            meaning.
+        points: (5, 2) or (68, 2) pixels of the picture, see ``manual.landmarks_from_points``: nothing is looked for.
 
     Raises:
         FaceNotFoundError: no face, no face of that index, or one that is too small, cut off, or turned away.
@@ -46,20 +65,36 @@ def extract_face(
     check_shape("picture", picture, "3 H W")
     if framing not in FRAMINGS:
         raise SadTalkerError(f"framing must be one of {', '.join(FRAMINGS)}; got '{framing}'.")
-    if not MIN_SIZE <= size <= MAX_SIZE:
-        raise SadTalkerError(f"size must lie in {MIN_SIZE}..{MAX_SIZE} pixels; got {size}.")
-    points = find_landmarks(pack.landmarker, picture, face_index)
-    return pack.extractor.extract(picture, points, framing=framing, size=size)
+    if not (size == OWN_SIZE or MIN_SIZE <= size <= MAX_SIZE):
+        raise SadTalkerError(
+            f"size must lie in {MIN_SIZE}..{MAX_SIZE} pixels; got {size}. {OWN_SIZE} stands for the crop's own size."
+        )
+    height, width = picture.shape[1:]
+    if points is not None:
+        landmarks = landmarks_from_points(points.to(picture), width, height)
+        _check_usable(landmarks, width, height)
+    elif region is not None:
+        landmarks = landmarks_in_region(pack.landmarker, picture, region)
+        _check_usable(landmarks, width, height)
+    else:
+        landmarks = find_landmarks(pack.landmarker, picture, face_index, face_order)
+    return pack.extractor.extract(picture, landmarks, framing=framing, size=size)
 
 
-def find_landmarks(landmarker: Landmarker, picture: Tensor, face_index: int) -> Tensor:
+def find_landmarks(
+    landmarker: Landmarker, picture: Tensor, face_index: int, face_order: str = FACE_ORDERS[0]
+) -> Tensor:
     """Landmarks (478, 3) of a usable face, in pixels of ``picture`` (3, H, W); z in the same unit.
 
     Raises:
         FaceNotFoundError: no face, no face of that index, or one that is too small or cut off.
+        SadTalkerError: there is no such order.
     """
     height, width = picture.shape[1:]
-    detection = _choose(landmarker.detect(picture), face_index, width, height)
+    # The largest is found without looking for the smallest.
+    few = face_index == 0 and face_order == FACE_ORDERS[0]
+    detections = landmarker.detect(picture) if few else find_faces(landmarker, picture, face_order)
+    detection = _choose(detections, face_index, face_order, width, height)
     found = landmarker.landmarks(picture, detection)
     if found.presence < 0.5:
         raise FaceNotFoundError(
@@ -70,22 +105,41 @@ def find_landmarks(landmarker: Landmarker, picture: Tensor, face_index: int) -> 
     return found.points
 
 
+def find_faces(landmarker: Landmarker, picture: Tensor, face_order: str) -> Sequence[FaceDetection]:
+    """All faces of ``picture`` (3, H, W) that are large enough to be animated, in an order of ``FACE_ORDERS``."""
+    if face_order not in FACE_ORDERS:
+        raise SadTalkerError(f"face_order must be one of {', '.join(FACE_ORDERS)}; got '{face_order}'.")
+    boxes = [face for face in landmarker.detect_all(picture) if face.box[2] - face.box[0] >= 2 * MIN_EYE_DISTANCE]
+    if face_order == FACE_ORDERS[0]:
+        return boxes
+    return sorted(boxes, key=lambda face: float(face.box[0] + face.box[2]))
+
+
+def own_size(longer_side: int) -> int:
+    """Longer side of the frames of a part of the picture with so many pixels on its longer side, at its own size."""
+    return min(longer_side, MAX_OWN_SIZE)
+
+
 def eye_distance(points: Tensor) -> float:
     """Between the outer eye corners of landmarks (478, 3), in the picture plane, in their unit."""
     left, right = OUTER_EYE_CORNERS
     return float((points[left, :2] - points[right, :2]).norm())
 
 
-def _choose(detections: Sequence[FaceDetection], face_index: int, width: int, height: int) -> FaceDetection:
+def _choose(
+    detections: Sequence[FaceDetection], face_index: int, face_order: str, width: int, height: int
+) -> FaceDetection:
     if not detections:
         raise FaceNotFoundError(
             f"No face was found in the {width}x{height} picture. Use a portrait that shows the whole face from the "
-            "front, upright and not too dark; for a drawing, one with clearly drawn eyes and mouth."
+            "front, upright and not too dark; for a drawing, one with clearly drawn eyes and mouth. If there is one, "
+            "paint a mask over it, or give its points."
         )
     if not 0 <= face_index < len(detections):
+        first = "the largest" if face_order == FACE_ORDERS[0] else "on the left"
         raise FaceNotFoundError(
             f"The picture shows {len(detections)} face(s), so face_index must lie in 0..{len(detections) - 1} "
-            f"(0 is the largest); got {face_index}."
+            f"(0 is {first}); got {face_index}."
         )
     return detections[face_index]
 

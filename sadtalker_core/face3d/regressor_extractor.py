@@ -15,7 +15,7 @@ from ..flow import MODEL_FPS, Coefficients, Crop, SourceFace
 from .alignment224 import Alignment, align_picture, align_points, five_points
 from .crop import even_length, landmarks_in_crop
 from .crop_modes import CropGeometry, crop_geometry, square_picture, whole_geometry
-from .extract import PASTED_FRAMINGS
+from .extract import OWN_SIZE, PASTED_FRAMINGS, own_size
 from .landmark_networks import MESH_POINTS
 from .points68 import points68
 from .regressor import FaceRegressor, RegressedFace, split_coefficients
@@ -42,7 +42,8 @@ class RegressorExtractor(nn.Module):
     def extract(self, picture: Tensor, points: Tensor, *, framing: str, size: int) -> SourceFace:
         """See ``pack.Extractor``. Works on 8 bits, as the original does.
 
-        Frames are ``self.size`` pixels wide, and narrower only where their longer side would exceed ``size``.
+        Frames are ``self.size`` pixels wide, and narrower only where their longer side would exceed ``size``. At
+        their own size they are enlarged to the part of the picture that they show.
 
         Raises:
             FaceNotFoundError: the landmarks span no face.
@@ -57,7 +58,12 @@ class RegressorExtractor(nn.Module):
         _check_visible(geometry, width, height)
         box = geometry.extended if framing in EXTENDED_FRAMINGS else geometry.face
         pixels = square_picture(_eight_bits(picture), geometry, box, self.size)
-        crop = Crop(*geometry.in_picture(box, width, height), *frame_size(self.size, geometry.proportions, size))
+        place = geometry.in_picture(box, width, height)
+        if size == OWN_SIZE:
+            frame = own_frame_size(place[2] - place[0], place[3] - place[1])
+        else:
+            frame = frame_size(self.size, geometry.proportions, size)
+        crop = Crop(*place, *frame)
         landmarks = landmarks_in_crop(points, replace(crop, width=self.size, height=self.size))
         alignment = align_landmarks(landmarks, self.size)
         face = self.regress(pixels, alignment, picture.device)
@@ -98,6 +104,13 @@ def frame_size(side: int, proportions: tuple[int, int], largest: int) -> tuple[i
     height = int(side * proportions[1] / proportions[0])
     scale = min(1.0, largest / max(side, height))
     return even_length(side * scale), even_length(height * scale)
+
+
+def own_frame_size(width: int, height: int) -> tuple[int, int]:
+    """Width and height of the frames, both even, for a part of the picture of so many pixels."""
+    longer = max(width, height)
+    scale = own_size(longer) / longer
+    return even_length(width * scale), even_length(height * scale)
 
 
 def _eight_bits(picture: Tensor) -> Pixels:

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from ..checks import check_shape
-from ..flow import Progress, SourceFace, no_progress
+from ..flow import Crop, Progress, SourceFace, no_progress
+from .follow import Surroundings, follow, measured_motion, surroundings
 from .resize import resize_levels
 
 _TRIM = 1
@@ -29,12 +30,11 @@ _FLOATS_PER_PIXEL = 24
 
 @dataclass(frozen=True, slots=True)
 class PasteTarget:
-    """What pasting needs to know of the picture; the same for every frame."""
+    """What pasting needs to know of the box; the same for every frame."""
 
-    left: int
-    top: int
-    levels: Tensor
-    """(3, h, w) grey levels 0..255 of the region that the frames replace, which begins at (left, top)"""
+    rows: slice
+    columns: slice
+    """of the picture: the region of h x w pixels whose inside the frames replace"""
     sines_down: Tensor
     """(h - 2, h - 2) sine transform along columns, inside the region's edge"""
     sines_across: Tensor
@@ -43,60 +43,110 @@ class PasteTarget:
     """(h - 2, w - 2) what the transformed divergence is multiplied by to become the transformed solution"""
 
 
-def paste_back(face: SourceFace, frames: Tensor, *, on_progress: Progress = no_progress) -> tuple[Tensor, Tensor]:
+def paste_back(
+    face: SourceFace,
+    frames: Tensor,
+    *,
+    background: Tensor | None = None,
+    mask: Tensor | None = None,
+    moves_surroundings: bool = False,
+    on_progress: Progress = no_progress,
+) -> tuple[Tensor, Tensor]:
     """Lay frames (T, 3, h, w) in [0, 1] over ``face.crop`` of the picture.
 
-    Works on the device of the frames. A box with a side below 9 pixels is all border: the picture stays as it is.
+    Works on the device of the frames. A box with a side below 9 pixels is all border: the picture stays as it is. Where
+    frames, background and mask have different lengths, the shorter ones hold their last.
+
+    Args:
+        background: (N, 3, H, W) in [0, 1] in place of the picture, such as it already is with another face in it.
+        mask: (M, H, W) in [0, 1]: how much of the pasted picture is seen. Everything by default.
+        moves_surroundings: whether what surrounds the box follows the motion in it (see ``follow``). The original
+            leaves it where it is.
 
     Returns:
-        Pictures (T, 3, H, W) in [0, 1], and a mask (H, W): 1 where they may differ from the portrait, else 0.
+        Pictures (max(T, N, M), 3, H, W) in [0, 1]; mask (H, W) above 0 where they may differ from the background.
+
+    Raises:
+        ShapeError: background or mask have another size than the picture.
     """
-    count = check_shape("frames", frames, "T 3 h w")["T"]
+    frame_count = check_shape("frames", frames, "T 3 h w")["T"]
     height, width = face.picture.shape[1:]
+    background = (face.picture[None] if background is None else background).to(frames.device)
+    count = max(frame_count, check_shape("background", background, f"N 3 {height} {width}")["N"]) if frame_count else 0
+    if mask is not None:
+        mask = mask.to(frames.device)
+        count = max(count, check_shape("mask", mask, f"M {height} {width}")["M"]) if frame_count else 0
     # Colours last in memory, as pictures are shown and encoded.
     pictures = torch.empty((count, 3, height, width), device=frames.device, memory_format=torch.channels_last)
-    pictures[:] = face.picture.to(frames.device)
-    mask = torch.zeros((height, width), device=frames.device)
     crop = face.crop
+    around = surroundings(crop, width, height, frames.device) if moves_surroundings else None
     if min(crop.right - crop.left, crop.bottom - crop.top) < _SMALLEST_SIDE:
-        return pictures, mask
-    target = paste_target(face, frames.device)
-    edge = _TRIM + 1  # the region's outermost pixels are the picture's
-    rows, columns = slice(crop.top + edge, crop.bottom - edge), slice(crop.left + edge, crop.right - edge)
-    mask[rows, columns] = 1
-    done = 0
-    for batch in frames.split(_batch_size(target)):
-        pictures[done : done + len(batch), :, rows, columns] = blend(target, batch)
-        done += len(batch)
-        on_progress(done, count)
-    return pictures, mask
+        pictures[:] = _held(background, 0, count)
+        return pictures, torch.zeros((height, width), device=frames.device)
+    target = paste_target(crop, frames.device)
+    size = _batch_size(target, around)
+    for start in range(0, count, size):
+        stop = min(start + size, count)
+        batch, before = _held(frames, start, stop), _held(background, start, stop)
+        pasted = pictures[start:stop]
+        pasted[:] = before
+        if around is not None:
+            motion = measured_motion(face.cropped.to(frames.device), batch)
+            pasted[..., around.rows, around.columns] = follow(pasted, around, crop, motion)
+        region = _levels(pasted[..., target.rows, target.columns])
+        pasted[..., target.rows, target.columns][..., 1:-1, 1:-1] = blend(target, region, batch)
+        if mask is not None:
+            pasted[:] = torch.lerp(before, pasted, _held(mask, start, stop)[:, None])
+        on_progress(stop, count)
+    return pictures, _changed(target, around, mask, pictures)
 
 
-def paste_target(face: SourceFace, device: torch.device) -> PasteTarget:
-    """Prepare pasting into the picture of ``face``, whose box must be 9 x 9 pixels at least."""
-    crop = face.crop
-    left, top = crop.left + _TRIM, crop.top + _TRIM
-    region = face.picture[:, top : crop.bottom - _TRIM, left : crop.right - _TRIM]
-    height, width = (length - 2 for length in region.shape[1:])
+def paste_target(crop: Crop, device: torch.device) -> PasteTarget:
+    """Prepare pasting into the box of ``crop``, which must be 9 x 9 pixels at least."""
+    rows = slice(crop.top + _TRIM, crop.bottom - _TRIM)
+    columns = slice(crop.left + _TRIM, crop.right - _TRIM)
+    height, width = (part.stop - part.start - 2 for part in (rows, columns))
     down, across = _second_difference(height), _second_difference(width)
     inverse = 4 / ((height + 1) * (width + 1) * (down[:, None] + across))
     return PasteTarget(
-        left, top, _levels(region.to(device)), _sines(height).to(device), _sines(width).to(device),
-        inverse.float().to(device),
-    )  # fmt: skip
+        rows, columns, _sines(height).to(device), _sines(width).to(device), inverse.float().to(device)
+    )
 
 
-def blend(target: PasteTarget, frames: Tensor) -> Tensor:
-    """Colours (B, 3, h - 2, w - 2) in [0, 1] inside the edge of the target's region, for frames (B, 3, any, any)."""
-    height, width = target.levels.shape[1:]
-    levels = resize_levels(_levels(frames).int(), height + 2 * _TRIM, width + 2 * _TRIM).float()
+def blend(target: PasteTarget, levels: Tensor, frames: Tensor) -> Tensor:
+    """Colours (B, 3, h - 2, w - 2) in [0, 1] inside the edge of the target's region.
+
+    Args:
+        levels: (1 or B, 3, h, w) grey levels 0..255 of the region as it was.
+        frames: (B, 3, any, any) in [0, 1].
+    """
+    height, width = levels.shape[2:]
+    new = resize_levels(_levels(frames).int(), height + 2 * _TRIM, width + 2 * _TRIM).float()
     # What the frame changes of the picture is zero along the edge, so that its sine transform solves for it exactly.
-    change = levels[..., _TRIM:-_TRIM, _TRIM:-_TRIM] - target.levels
+    change = new[..., _TRIM:-_TRIM, _TRIM:-_TRIM] - levels
     across, down = (_inside_band(change.diff(dim=dim), height, width) for dim in (3, 2))
     divergence = across.diff(dim=3)[..., 1:-1, :] + down.diff(dim=2)[..., 1:-1]
     transformed = target.sines_down @ divergence @ target.sines_across
     solution = target.sines_down @ (transformed * target.inverse) @ target.sines_across
-    return (target.levels[:, 1:-1, 1:-1] + solution).clamp_(0, 255).floor_() / 255
+    return (levels[..., 1:-1, 1:-1] + solution).clamp_(0, 255).floor_() / 255
+
+
+def _held(pictures: Tensor, start: int, stop: int) -> Tensor:
+    """Pictures start..stop of a clip, whose last one stays when it has ended; one picture alone is not repeated."""
+    if len(pictures) == 1:
+        return pictures
+    if stop <= len(pictures):
+        return pictures[start:stop]
+    return pictures[torch.arange(start, stop, device=pictures.device).clamp_max(len(pictures) - 1)]
+
+
+def _changed(target: PasteTarget, around: Surroundings | None, mask: Tensor | None, pictures: Tensor) -> Tensor:
+    """(H, W) 1 where the pictures may differ from the background, less as far as the mask or the distance says."""
+    changed = pictures.new_zeros(pictures.shape[2:])
+    if around is not None:
+        changed[around.rows, around.columns] = around.full_share()
+    changed[target.rows, target.columns][1:-1, 1:-1] = 1
+    return changed if mask is None else changed * mask.amax(0)
 
 
 def _inside_band(differences: Tensor, height: int, width: int) -> Tensor:
@@ -123,6 +173,8 @@ def _levels(colours: Tensor) -> Tensor:
     return (colours.float() * 255).round().clamp(0, 255)
 
 
-def _batch_size(target: PasteTarget) -> int:
-    pixels = target.levels[0].numel()
+def _batch_size(target: PasteTarget, around: Surroundings | None) -> int:
+    pixels = (target.rows.stop - target.rows.start) * (target.columns.stop - target.columns.start)
+    if around is not None:
+        pixels = max(pixels, around.pixels // 2)
     return max(1, _WORKING_MEMORY // (pixels * _FLOATS_PER_PIXEL * 4))

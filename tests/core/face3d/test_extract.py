@@ -3,9 +3,15 @@
 import numpy as np
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.errors import SadTalkerError
+from sadtalker_pack.sadtalker_core.errors import FaceNotFoundError, SadTalkerError
 from sadtalker_pack.sadtalker_core.face3d.crop import crop_picture
-from sadtalker_pack.sadtalker_core.face3d.extract import FRAMINGS, extract_face, eye_distance
+from sadtalker_pack.sadtalker_core.face3d.extract import (
+    FRAMINGS,
+    MAX_OWN_SIZE,
+    OWN_SIZE,
+    extract_face,
+    eye_distance,
+)
 from sadtalker_pack.sadtalker_core.face3d.regions import FACE_OVAL
 from sadtalker_pack.sadtalker_core.flow import Crop
 from sadtalker_pack.sadtalker_core.weights.open_pack import load_open_pack
@@ -97,6 +103,65 @@ class TestFull:
         assert face.crop.width % 2 == face.crop.height % 2 == 0
 
 
+class TestOwnSize:
+    """Frames of as many pixels as their part of the picture has."""
+
+    @pytest.mark.parametrize("framing", ["crop", "extcrop"])
+    def test_a_crop_is_not_resampled(self, pack, demo_picture, framing):
+        face = extract_face(pack, demo_picture, framing=framing, size=OWN_SIZE)
+        crop = face.crop
+        assert abs(crop.width - (crop.right - crop.left)) <= 1
+        assert abs(crop.height - (crop.bottom - crop.top)) <= 1
+
+    @pytest.mark.parametrize(("width", "height"), [(512, 600), (511, 599), (512, 1999), (2001, 500)])
+    def test_a_picture_of_any_proportions_stays_as_large_as_it_is(self, pack, demo_picture, width, height):
+        picture = torch.full((3, height, width), 0.4)
+        part = demo_picture[:, :height, :width]
+        picture[:, : part.shape[1], : part.shape[2]] = part
+        face = extract_face(pack, picture, framing="resize", size=OWN_SIZE)
+        assert (abs(face.crop.width - width), abs(face.crop.height - height)) <= (1, 1)
+        assert face.cropped.shape[1] % 2 == face.cropped.shape[2] % 2 == 0
+
+    def test_a_huge_picture_is_reduced(self, pack, demo_picture):
+        large = F.interpolate(demo_picture[None], (4800, 4096), mode="bilinear", align_corners=False)[0]
+        assert extract_face(pack, large, framing="full", size=OWN_SIZE).crop.height == MAX_OWN_SIZE
+
+
+@pytest.fixture(scope="module")
+def group(demo_picture):
+    """A small face on the left, a large one in the middle, a middle-sized one on the right."""
+    picture = torch.full((3, 600, 1800), 0.4)
+    for left, height in ((0, 200), (400, 600), (1200, 350)):
+        small = F.interpolate(demo_picture[None], (height, height), mode="bilinear", antialias=True)[0]
+        picture[:, 600 - height :, left : left + height] = small
+    return picture
+
+
+class TestSeveralFaces:
+    def test_are_counted_by_size_or_from_the_left(self, pack, group):
+        def middle(index, order):
+            return float(in_picture(extract_face(pack, group, face_index=index, face_order=order))[:, 0].mean())
+
+        by_size = [middle(index, "largest first") for index in range(3)]
+        assert [round(x / 600) for x in by_size] == [1, 2, 0]
+        assert [middle(index, "left to right") for index in range(3)] == pytest.approx(sorted(by_size), abs=2)
+
+    def test_small_ones_are_counted_in_the_message(self, pack, group):
+        with pytest.raises(FaceNotFoundError, match=r"shows 3 face\(s\), so face_index must lie in 0\.\.2 .*got 3"):
+            extract_face(pack, group, face_index=3)
+
+    def test_unknown_orders_are_named(self, pack, group):
+        with pytest.raises(SadTalkerError, match="one of largest first, left to right; got 'by age'"):
+            extract_face(pack, group, face_order="by age")
+
+    def test_a_region_chooses_one(self, pack, group):
+        region = torch.zeros(600, 1800)
+        region[420:560, 50:150] = 1
+        chosen = in_picture(extract_face(pack, group, region=region))
+        smallest = in_picture(extract_face(pack, group, face_index=2))
+        assert (chosen - smallest).abs().mean() < 2
+
+
 class TestLandmarks:
     @pytest.mark.parametrize("framing", FRAMINGS)
     def test_agree_with_the_crop(self, pack, demo_picture, framing):
@@ -148,7 +213,7 @@ class TestFit:
         assert torch.equal(again.coefficients.expression, face.coefficients.expression)
 
 
-@pytest.mark.parametrize("size", [0, 255, 1025])
+@pytest.mark.parametrize("size", [1, 255, 1025])
 def test_sizes_out_of_range_are_named(pack, demo_picture, size):
     with pytest.raises(SadTalkerError, match=rf"size must lie in 256\.\.1024 pixels; got {size}"):
         extract_face(pack, demo_picture, size=size)
