@@ -65,7 +65,10 @@ def measure_case(
     assert own_pose is not None
     blink = timed("blink", lambda: random_blink(len(mel), mel.fps, _generator(seed)))
     expression = timed(
-        "ExpNet", lambda: predict_expression(pack.expnet, mel, own_expression[0], blink, basis=pack.basis)
+        "ExpNet",
+        lambda: predict_expression(
+            pack.expnet, mel, own_expression[0], blink, basis=pack.basis, smoothing=pack.speech_smoothing
+        ),
     )
     pose = timed(
         "PoseVAE",

@@ -107,6 +107,7 @@ class ExpNetNode(io.ComfyNode):
             start,
             to_device(blink, device),
             basis=pack.core.basis,
+            smoothing=pack.core.speech_smoothing,
             on_progress=progress(),
         )
         fixed = own if pack.core.scales_about_portrait else None

@@ -26,6 +26,10 @@ class Landmarker(Protocol):
         """Faces of a picture (3, H, W), the largest first."""
         ...
 
+    def detect_all(self, picture: Tensor) -> Sequence[FaceDetection]:
+        """The same, but small faces beside large ones, too; slower."""
+        ...
+
     def landmarks(self, picture: Tensor, detection: FaceDetection) -> FaceLandmarks:
         """The 478 points of one of them."""
         ...
@@ -47,7 +51,7 @@ class Extractor(Protocol):
 
         Args:
             framing: one of ``face3d.extract.FRAMINGS``.
-            size: largest longer side of the frames in pixels.
+            size: largest longer side of the frames in pixels; ``face3d.extract.OWN_SIZE``: as many as the crop has.
         """
         ...
 
@@ -99,6 +103,8 @@ class Pack:
     posevae: PoseVAE
     mapping: Mapping
     renderer: Renderer
+    speech_smoothing: float
+    """share that each neighbouring frame has in what ExpNet hears at a frame, see ``predict_expression``"""
     pose_sampling: PoseSampling
     """how drawn blocks of head motion become a track"""
     scales_about_portrait: bool

@@ -91,7 +91,9 @@ def predict_coefficients(pack: Pack, face: SourceFace, mel: MelWindows, options:
     assert reference.expression is not None  # SourceFace checks both
     assert reference.pose is not None
     blink = random_blink(len(mel), mel.fps, blink_random) if options.blink else None
-    expression = predict_expression(pack.expnet, mel, reference.expression[0], blink, basis=pack.basis)
+    expression = predict_expression(
+        pack.expnet, mel, reference.expression[0], blink, basis=pack.basis, smoothing=pack.speech_smoothing
+    )
     expression = scale_expression(
         expression, options.expression_scale, reference if pack.scales_about_portrait else None
     )

@@ -19,5 +19,12 @@ class ExpNet(nn.Module):
 
     def forward(self, mel: Tensor, reference: Tensor, ratio: Tensor) -> Tensor:
         """Expression (B, 64) from mel (B, 1, 80, 16), reference expression (B, 64) and blink ratio (B, 1) in [0, 1]."""
-        audio = self.audio_encoder(mel).flatten(1)  # (B, 512)
+        return self.express(self.hear(mel), reference, ratio)
+
+    def hear(self, mel: Tensor) -> Tensor:
+        """Audio features (B, 512) of mel (B, 1, 80, 16)."""
+        return self.audio_encoder(mel).flatten(1)
+
+    def express(self, audio: Tensor, reference: Tensor, ratio: Tensor) -> Tensor:
+        """Expression (B, 64) from audio features (B, 512), reference expression (B, 64) and blink ratio (B, 1)."""
         return self.mapping1(torch.cat((audio, reference, ratio), 1))

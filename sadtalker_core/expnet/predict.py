@@ -19,6 +19,7 @@ def predict_expression(
     blink: BlinkCurve | None,
     *,
     basis: str,
+    smoothing: float = 0.0,
     on_progress: Progress = no_progress,
     batch_size: int = 64,
 ) -> Coefficients:
@@ -29,6 +30,8 @@ def predict_expression(
         reference: (64,) expression of the portrait, or (T, 64), one for each frame.
         blink: T frames at the rate of ``mel``; None keeps the eyes open.
         basis: name of the space that ``expnet`` was trained in.
+        smoothing: share, 0 to 1/3, that each of the two neighbouring frames has in what is heard at a frame; 0 is the
+            reference's way. It takes the trembling of the lips; eyes and the rest of the face stay as sharp.
 
     Raises:
         ShapeError: the reference has another shape.
@@ -40,10 +43,18 @@ def predict_expression(
     ratio = references.new_zeros(frames) if blink is None else _matching_closure(blink, mel, references)
     parts: list[Tensor] = []
     for start in range(0, frames, batch_size):
-        part = slice(start, start + batch_size)
-        parts.append(expnet(mel.windows[part], references[part], ratio[part, None]))
+        parts.append(expnet.hear(mel.windows[start : start + batch_size]))
         on_progress(min(start + batch_size, frames), frames)
-    return Coefficients(basis, mel.fps, expression=torch.cat(parts))
+    audio = _smoothed(torch.cat(parts), smoothing)
+    return Coefficients(basis, mel.fps, expression=expnet.express(audio, references, ratio[:, None]))
+
+
+def _smoothed(audio: Tensor, share: float) -> Tensor:
+    """Features (T, C) mixed with ``share`` of each neighbour; beyond the ends the outermost repeat."""
+    if not share:
+        return audio
+    before, after = torch.cat((audio[:1], audio[:-1])), torch.cat((audio[1:], audio[-1:]))
+    return torch.lerp(audio, (before + after) / 2, 2 * share)
 
 
 def _matching_closure(blink: BlinkCurve, mel: MelWindows, like: Tensor) -> Tensor:

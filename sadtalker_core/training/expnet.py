@@ -134,8 +134,8 @@ def train_expnet(
         batch = next(batches)
         with torch.autocast(batch.mel.device.type, torch.bfloat16):
             # The network's own forward pass but for the dropout, which is no part of the reference's architecture.
-            audio = F.dropout(network.audio_encoder(batch.mel).flatten(1), training.dropout)
-            predicted = network.mapping1(torch.cat((audio, batch.reference, batch.ratio), 1))
+            audio = F.dropout(network.hear(batch.mel), training.dropout)
+            predicted = network.express(audio, batch.reference, batch.ratio)
         terms = loss_of(predicted.float(), batch.target, batch.weight)
         optimiser.zero_grad()
         torch.stack(list(terms.values())).sum().backward()
@@ -164,7 +164,7 @@ def amplify_speech(network: ExpNet, frames: SpeechFrames, gain: float) -> None:
 
     Squared errors make a network move too little where it is unsure, and with a new voice it always is.
     """
-    silence = network.audio_encoder(torch.full((1, 1, BANDS, COLUMNS), -LIMIT)).flatten(1)  # (1, 512)
+    silence = network.hear(torch.full((1, 1, BANDS, COLUMNS), -LIMIT))  # (1, 512)
     audio = network.mapping1.weight[:, :AUDIO_FEATURES]
     more = (gain - 1) * frames.mouth.T @ audio
     audio += more

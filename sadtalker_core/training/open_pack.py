@@ -20,7 +20,7 @@ from ..expnet.predict import predict_expression
 from ..face3d.morphable import MorphableModel
 from ..flow import MODEL_FPS, BlinkCurve, MelWindows, Waveform
 from ..weights.export import write_safetensors
-from ..weights.open_pack import load_expnet, load_morphable_model
+from ..weights.open_pack import SPEECH_SMOOTHING, load_expnet, load_morphable_model
 from .coarticulation import Coarticulation, fit_coarticulation
 from .expnet import ExpNetTraining, amplify_speech, train_expnet
 from .morphable_model import build_morphable_model
@@ -92,7 +92,9 @@ def predicted_opening(expnet: ExpNet, model: MorphableModel, clip: FittedClip) -
     assert clip.windows is not None
     mel = MelWindows(clip.windows, MODEL_FPS)
     blink = BlinkCurve(clip.closure, MODEL_FPS)
-    track = predict_expression(expnet, mel, clip.expression[0], blink, basis=model.basis)
+    track = predict_expression(
+        expnet, mel, clip.expression[0], blink, basis=model.basis, smoothing=SPEECH_SMOOTHING
+    )
     assert track.expression is not None
     return mouth_opening(model.mean + model.offsets(track.expression))[clip.valid]
 
@@ -138,7 +140,9 @@ def speech_gain(
 
 def _opening_of(expnet: ExpNet, model: MorphableModel, utterance: Utterance) -> Tensor:
     mel = MelWindows(cut_windows(utterance.mel.float(), len(utterance.expression)), MODEL_FPS)
-    track = predict_expression(expnet, mel, utterance.resting, None, basis=model.basis)
+    track = predict_expression(
+        expnet, mel, utterance.resting, None, basis=model.basis, smoothing=SPEECH_SMOOTHING
+    )
     assert track.expression is not None
     return mouth_opening(model.mean + model.offsets(track.expression))[utterance.valid]
 

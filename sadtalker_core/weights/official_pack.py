@@ -98,6 +98,7 @@ def _build(release: Mapping[str, WeightFile], size: int) -> Pack:
         mapping=KeypointMapping(crop=crop, full=full),
         renderer=NeuralRenderer(),
         pose_sampling=PoseSampling(),
+        speech_smoothing=0.0,
         scales_about_portrait=False,
     )
 

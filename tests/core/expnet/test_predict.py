@@ -43,6 +43,18 @@ def test_a_reference_for_each_frame(expnet, mel):
     assert torch.equal(one, each)
 
 
+def test_smoothing_is_a_mean_of_neighbours_and_leaves_the_eyes_alone(expnet, mel):
+    raw = predict_expression(expnet, mel, torch.zeros(64), None, basis="open1").expression
+    smooth = predict_expression(expnet, mel, torch.zeros(64), None, basis="open1", smoothing=0.25).expression
+    expected = 0.25 * raw[:-2] + 0.5 * raw[1:-1] + 0.25 * raw[2:]
+    assert torch.allclose(smooth[1:-1], expected, atol=1e-6)
+    assert torch.allclose(smooth[0], 0.75 * raw[0] + 0.25 * raw[1], atol=1e-6)
+    blink = BlinkCurve(torch.eye(FRAMES)[4], 30)
+    closed = predict_expression(expnet, mel, torch.zeros(64), blink, basis="open1", smoothing=0.25).expression
+    moved = (closed - smooth).abs().amax(1) > 1e-6
+    assert moved.nonzero()[:, 0].tolist() == [4]
+
+
 def test_open_eyes_are_no_blinks(expnet, mel):
     blink = BlinkCurve(torch.zeros(FRAMES), 30)
     with_curve = predict_expression(expnet, mel, torch.zeros(64), blink, basis="open1").expression
