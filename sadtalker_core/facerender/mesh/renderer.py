@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from ...checks import check_shape
 from ...face3d.alignment import Similarity, similarity_between
-from ...face3d.regions import OUTER_LIPS, STABLE
+from ...face3d.regions import LEFT_IRIS, OUTER_LIPS, RIGHT_IRIS, STABLE
 from ...flow import SourceFace, move_to
 from .aperture import (
     LEFT_EYE_SLIT,
@@ -29,6 +29,8 @@ from .aperture import (
     measure_aperture,
     pixel_grid,
 )
+from .eyeball import look
+from .eyelids import fold_lids
 from .layers import Layers, split_layers
 from .mouth import MouthColours, mouth_colours, paint_mouth
 from .slit_field import SlitMesh, build_slit_mesh, draw_slit_field
@@ -37,11 +39,17 @@ from .warp_field import WarpField, build_warp_field, joined_motion
 FIELD_STRIDE = 2
 """Pixels a cell of the warp field."""
 EYE_SLITS = (LEFT_EYE_SLIT, RIGHT_EYE_SLIT)
+_IRISES = (LEFT_IRIS[0], RIGHT_IRIS[0])
 _INSIDE = {"beside": 0.05, "above": 0.05, "below": 0.05}
 """Margins of the box in which the inside of a slit is drawn, in units of its length."""
+_BOTH_SIDES = {"beside": 0.1, "above": 0.45, "below": 0.45}
+"""Margins of the box in which the fields of a slit's two sides may differ, same unit."""
 _OPEN_MOUTH = (0.05, 0.12)
 """Opening of the portrait's own mouth, in mouth widths, from which its inside is (not at all, fully) kept."""
-_LOWER_LIP = 14
+_TEETH_BEGIN, _TEETH_GO_ON = 0.4, 0.12
+"""Where between the portrait's lips teeth are seen clearly, from the upper one; how far above it they may go on, mouth
+widths."""
+_UPPER_LIP, _LOWER_LIP = 13, 14
 CHEEKS = (50, 280, 205, 425)
 
 
@@ -59,6 +67,8 @@ class PreparedSource:
     colours: MouthColours
     mouth: Aperture
     """the portrait's own, B = 1"""
+    eyes: tuple[Aperture, ...]
+    """the portrait's own, in the order of ``EYE_SLITS``, B = 1"""
     closed_gap: Tensor
     """(K,) see ``measure_aperture``"""
     own_inside: float
@@ -101,6 +111,7 @@ class MeshRenderer(nn.Module):
             tuple(move_to(build_slit_mesh(slit), picture.device) for slit in SLITS),
             mouth_colours(lips, skin),
             mouth,
+            tuple(measure_aperture(slit, landmarks[None]) for slit in EYE_SLITS),
             gap * (1 - own_inside),
             own_inside,
         )
@@ -143,7 +154,7 @@ class MeshRenderer(nn.Module):
             there, sure = window.of(positions), window.of(trust)
             cover = aperture.view(pixels).cover.reshape(sure.shape)
             if slit is not MOUTH:
-                eye = _undo_rigid(pixels, posed.rigid, _middle(source, slit)).transpose(1, 2).reshape(there.shape)
+                eye = _inside_place(source, slit, pixels, posed.rigid, driving).transpose(1, 2).reshape(there.shape)
                 there.copy_(torch.where(cover > 0.5, eye, there))
             sure.mul_((1 - cover) if slit is MOUTH else (2 * cover - 1).abs())
         return positions, trust
@@ -173,14 +184,20 @@ class MeshRenderer(nn.Module):
             for whole, part, share in zip((upper, lower), drawn.backward, drawn.share, strict=True):
                 place = drawn.window.of(whole)
                 place.copy_(torch.lerp(place, part, share * drawn.window.of(field.hold)))
+        for own, aperture in zip(source.eyes, apertures[1:], strict=True):
+            fold_lids(upper, lower, own, aperture, field.stride)
         warp = field.enlarge(upper, Window(0, height, 0, width))
         for aperture in apertures:
-            window = aperture.surroundings(warp.shape[2:], beside=0.1, above=0.15, below=0.15)
+            window = aperture.surroundings(warp.shape[2:], **_BOTH_SIDES)
             if not window.empty:
                 along, over = aperture.place(window.pixels(warp))
                 upper_edge, lower_edge = aperture.edges(along)
                 part = window.of(warp)
-                below = (over < (upper_edge + lower_edge) / 2).reshape(-1, 1, *part.shape[2:])
+                below = over < (upper_edge + lower_edge) / 2
+                # The window serves the whole batch; each frame stays within its own margins.
+                below &= (along - 0.5).abs() < 0.5 + _BOTH_SIDES["beside"]
+                below &= over > lower_edge - _BOTH_SIDES["below"] * aperture.length[:, None]
+                below = below.reshape(-1, 1, *part.shape[2:])
                 part.copy_(torch.where(below, field.enlarge(lower, window), part))
         return warp
 
@@ -193,7 +210,7 @@ class MeshRenderer(nn.Module):
             return
         pixels = window.pixels(frames)
         view = aperture.view(pixels)
-        place = _undo_rigid(pixels, rigid, _middle(source, slit))
+        place = _inside_place(source, slit, pixels, rigid, driving)
         inside = _colours(source.picture, place)
         if slit is MOUTH:
             inside = self._mouth_inside(source, inside, place, rigid, driving, view)
@@ -216,16 +233,38 @@ class MeshRenderer(nn.Module):
         upper_edge, lower_edge = source.mouth.edges(along)
         seam = (upper_edge * 0.8 + lower_edge * 0.2) if source.own_inside else (upper_edge + lower_edge) / 2
         v_skull = (seam - over) / length
-        # The jaw's drop, as the lower lip shows it.
-        drop = ((driving - rigid.apply(source.landmarks[None]))[:, [_LOWER_LIP]] * _down(driving)).sum(-1)
+        # The jaw drops as the lower lip shows it; the skull stays, and the upper lip may rise from its teeth.
+        moved = ((driving - rigid.apply(source.landmarks[None]))[:, [_UPPER_LIP, _LOWER_LIP]] * _down(driving)).sum(-1)
         scale = (rigid.scale[:, None] * length).clamp_min(1.0)
-        v_jaw = v_skull - drop / scale
-        depth = (torch.minimum(view.below_upper, view.above_lower) / (0.12 * scale)).clamp(0, 1)
-        painted = paint_mouth(source.colours, 2 * along - 1, v_skull, v_jaw, depth)
+        rise, drop = (-moved[:, :1] / scale).clamp_min(0), moved[:, 1:] / scale
+        v_jaw = (lower_edge - over) / length - drop
+        rim = torch.minimum(view.below_upper, view.above_lower).clamp_min(0) / scale
+        painted = paint_mouth(source.colours, 2 * along - 1, v_skull, v_jaw, rim)
         # A shadow under the upper lip, so that the teeth lie behind it.
         painted = painted * (0.62 + 0.38 * (view.below_upper / (0.05 * scale)).clamp(0, 1))[..., None]
-        shown = torch.minimum(upper_edge - over, over - lower_edge) + 1.0  # up to the lips' very edge
-        return torch.lerp(painted, own, (source.own_inside * shown.clamp(0, 1))[..., None])
+        if not source.own_inside:
+            return painted
+        # A rising lip shows more of the portrait's own teeth: they go on as they look a little below its edge.
+        below = _TEETH_BEGIN * (upper_edge - lower_edge) * (rise / _TEETH_GO_ON).clamp(0, 1)
+        raised = (over - upper_edge + below).clamp_min(0)
+        up = torch.stack((source.mouth.axis[:, 1], -source.mouth.axis[:, 0]), 1)[:, None]
+        more = _colours(source.picture, place - raised[..., None] * up)
+        longer = (1 - (over - upper_edge) / (_TEETH_GO_ON * length)).clamp(0, 1) * ((along > 0) & (along < 1))
+        own = torch.where((raised > 0)[..., None], torch.lerp(painted, more, longer[..., None]), own)
+        shown = (over - lower_edge + 1.0).clamp(0, 1) * ((along > -0.01) & (along < 1.01))  # up to the lip's very edge
+        return torch.lerp(painted, own, (source.own_inside * shown)[..., None])
+
+
+def _inside_place(source: PreparedSource, slit: Slit, pixels: Tensor, rigid: Similarity, driving: Tensor) -> Tensor:
+    """Places in the portrait (B, N, 2) of what frame pixels (1, N, 2) show through a slit."""
+    pivot = _middle(source, slit)
+    place = _undo_rigid(pixels, rigid, pivot)
+    if slit is MOUTH:
+        return place
+    eye = EYE_SLITS.index(slit)
+    iris = source.landmarks[_IRISES[eye], :2]
+    moved = _undo_rigid(driving[:, [_IRISES[eye]], :2], rigid, pivot)[:, 0]
+    return look(source.eyes[eye], iris, moved - iris, place)
 
 
 def _middle(source: PreparedSource, slit: Slit) -> Tensor:

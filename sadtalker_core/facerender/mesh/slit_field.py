@@ -16,8 +16,8 @@ from .aperture import Slit, Window, pixel_grid
 
 _SHIFT = 4
 """Fractional bits of the corners handed to OpenCV."""
-_REACH = 2.0
-"""How far the skin goes on behind its edge, cells."""
+_REACH = 3.0
+"""How far the skin goes on behind its edge, cells: one for the interpolation and one for the mean, and some room."""
 _OVERHANG = 0.5
 """How far, in barycentric weights, a triangle may speak for a cell whose centre it misses."""
 
@@ -26,16 +26,15 @@ _OVERHANG = 0.5
 class SlitMesh:
     """The triangles around one slit.
 
-    Vertices are those of the face, then a copy of the lower edge that moves with the upper one, then a copy of the
-    upper edge that moves with the lower one. Spanned between an edge and its companion, the opening continues the skin
-    of that edge, so that the skin is right up to the edge and two closed edges meet without a seam.
+    Vertices are those of the face, then the upper and the lower edge moved a little into the opening. A strip between
+    an edge and its copy continues the skin, so that it is right up to the edge and closed edges meet without a seam.
     """
 
     slit: Slit
     skin: Tensor
     """(S, 3) int64 triangles"""
-    opening: Tensor
-    """(2, O, 3) int64 triangles of the opening that go with the upper and with the lower edge"""
+    strips: Tensor
+    """(2, O, 3) int64 triangles between the upper, and the lower, edge and its copy"""
     share: Tensor
     """(V,) 1 at vertices from which all triangles are drawn, 0 where the smooth field takes over"""
 
@@ -47,7 +46,8 @@ class SlitField:
     window: Window
     """in cells"""
     backward: Tensor
-    """(2, B, 2, r, c) displacement, pixels, from a cell to its place in the source: opening with upper, lower edge"""
+    """(2, B, 2, r, c) displacement, pixels, from a cell to its place in the source: the first is right above the slit,
+    the second below it"""
     share: Tensor
     """(2, B, 1, r, c) share of this field in the whole one, 0 at the window's border"""
 
@@ -59,44 +59,62 @@ def build_slit_mesh(slit: Slit) -> SlitMesh:
     opening = torch.isin(triangles, torch.tensor([*slit.upper, *slit.lower])).all(1)
     near = triangles[torch.isin(triangles, edges).any(1)].unique()
     skin = triangles[torch.isin(triangles, near).any(1) & ~opening]
-    share = torch.zeros(478 + 2 * (len(slit.upper) - 2))
-    share[near] = 1
-    share[478:] = 1
-    return SlitMesh(slit, skin, torch.stack(_companions(slit, triangles[opening])), share)
+    share = torch.ones(478 + 2 * (len(slit.upper) - 2))
+    share[:478] = torch.isin(torch.arange(478), near).float()
+    copies = torch.arange(478, len(share)).unflatten(0, (2, -1)).tolist()
+    strips = [_strip(edge, copy) for edge, copy in zip((slit.upper, slit.lower), copies, strict=True)]
+    return SlitMesh(slit, skin, torch.tensor(strips), share)
 
 
-def _companions(slit: Slit, opening: Tensor) -> tuple[Tensor, Tensor]:
-    """The opening's triangles with the lower, and with the upper edge replaced by its copy."""
-    count = len(slit.upper) - 2
-    number = torch.arange(478)
-    with_upper, with_lower = number.clone(), number.clone()
-    with_upper[list(slit.lower[1:-1])] = 478 + torch.arange(count)
-    with_lower[list(slit.upper[1:-1])] = 478 + count + torch.arange(count)
-    return with_upper[opening], with_lower[opening]
+def _strip(edge: tuple[int, ...], copy: list[int]) -> list[tuple[int, int, int]]:
+    inner = (edge[0], *copy, edge[-1])
+    pairs = list(zip(edge, inner, strict=True))
+    return [
+        triangle
+        for (one, one_in), (two, two_in) in zip(pairs, pairs[1:], strict=False)
+        for triangle in ((one, two, one_in), (two, two_in, one_in))
+    ]
 
 
 def draw_slit_field(mesh: SlitMesh, source: Tensor, driving: Tensor, rows: int, columns: int, stride: int) -> SlitField:
     """The field for source vertices (478, 3) and driving ones (B, 478, 3), pixels, on a grid of that many cells."""
     slit = mesh.slit
-    upper, lower = list(slit.upper[1:-1]), list(slit.lower[1:-1])
-    source = source[:, :2]
-    motion = driving[..., :2] - source
-    # The companions lie further in, so that a grid cell beside the edge still goes with it when the slit is closed.
-    across = F.normalize(source[lower].mean(0) - source[upper].mean(0) + _down(source), dim=0) * _REACH * stride
-    places = torch.cat((source, source[lower] + across, source[upper] - across))
-    motion = torch.cat((motion, motion[:, upper], motion[:, lower]), 1)
-    moved = places + motion
+    source = source[None, :, :2]
+    driving_2d = _uncrossed(driving[..., :2], list(slit.upper[1:-1]), list(slit.lower[1:-1]))
+    places, moved = (torch.cat((points, *_copies(slit, points, _REACH * stride)), 1) for points in (source, driving_2d))
+    motion = moved - places
     window = _window(moved[:, mesh.skin.unique()] / stride, rows, columns)
-    triangles = torch.cat((mesh.opening[0], mesh.opening[1], mesh.skin))
+    triangles = torch.cat((mesh.strips[0], mesh.strips[1], mesh.skin))
     owners = _draw(mesh, moved / stride - 0.5, driving[..., 2], window)
     owner = torch.from_numpy(owners).to(source.device)  # (2, B, r, c)
-    pixels = pixel_grid(window.bottom - window.top, window.right - window.left, stride, source)
+    pixels = pixel_grid(window.bottom - window.top, window.right - window.left, stride, places)
     pixels = pixels + stride * pixels.new_tensor((window.left, window.top))[:, None, None]
     # Triangles have creases, and steps where they hide each other: the mean of 3 x 3 cells that they cover.
     drawn = _interpolate(triangles, motion, moved, mesh.share, owner, pixels)
     mean = F.avg_pool2d(F.pad(drawn.flatten(0, 1), (1, 1, 1, 1), mode="replicate"), 3, 1).unflatten(0, drawn.shape[:2])
     backward, share, covered = mean.split((2, 1, 1), 2)
     return SlitField(window, backward / covered.clamp_min(1e-3), share)
+
+
+def _copies(slit: Slit, points: Tensor, reach: float) -> tuple[Tensor, Tensor]:
+    """Both edges (B, K - 2, 2) without corners, moved ``reach`` pixels into the opening."""
+    copies = []
+    for edge, side in ((slit.upper, 1.0), (slit.lower, -1.0)):
+        line = points[:, list(edge)]
+        tangent = F.normalize(line[:, 2:] - line[:, :-2], dim=2)
+        inwards = torch.stack((-tangent[..., 1], tangent[..., 0]), -1) * side
+        copies.append(line[:, 1:-1] + reach * inwards)
+    return copies[0], copies[1]
+
+
+def _uncrossed(points: Tensor, upper: list[int], lower: list[int]) -> Tensor:
+    """Points (B, V, 2) with opposite vertices of the edges put together where the upper one lies below the lower."""
+    down = F.normalize(points[:, 152] - points[:, 10], dim=1)[:, None]
+    excess = (((points[:, upper] - points[:, lower]) * down).sum(-1, keepdim=True).clamp_min(0) / 2) * down
+    points = points.clone()
+    points[:, upper] -= excess
+    points[:, lower] += excess
+    return points
 
 
 def _window(points: Tensor, rows: int, columns: int) -> Window:
@@ -108,28 +126,28 @@ def _window(points: Tensor, rows: int, columns: int) -> Window:
 
 
 def _draw(mesh: SlitMesh, corners: Tensor, depth: Tensor, window: Window) -> NDArray[np.int64]:
-    """Number of the triangle (2, B, r, c) on each cell, the opening going with the upper and with the lower edge; -1
-    where there is none."""
+    """Number of the triangle (2, B, r, c) on each cell, first as seen from above, then from below; -1 if none."""
     size = window.bottom - window.top, window.right - window.left
     limit = 2.0**15
     points = np.rint(corners.clamp(-limit, limit).cpu().numpy() * (1 << _SHIFT)).astype(np.int32)
     points -= np.array((window.left, window.top), np.int32) << _SHIFT
-    opening = mesh.opening.cpu().numpy()
-    skin = mesh.skin.cpu().numpy()
-    upper = np.isin(skin, mesh.slit.upper[1:-1]).any(1)
-    farness = depth.cpu().numpy()[:, skin].mean(2)
-    # Far ones first, those of the upper edge last: it lies over the lower one where they would cross.
-    order = np.argsort(np.where(upper, 1e9, 0) - farness, 1, kind="stable")
+    strips, skin = mesh.strips.cpu().numpy(), mesh.skin.cpu().numpy()
+    number_of_skin = 2 * len(strips[0])
+    order = np.argsort(-depth.cpu().numpy()[:, skin].mean(2), 1, kind="stable")  # far ones first
     owners = np.full((2, len(points), *size), -1, np.int32)
+
+    def draw(field: NDArray[np.int32], shapes: NDArray[np.int32], numbers: NDArray[np.int64]) -> None:
+        for shape, number in zip(shapes, numbers.tolist(), strict=True):
+            cv2.fillConvexPoly(field, shape, number, shift=_SHIFT)
+
+    # Each side lies over the other one in its own field, as far as it goes on behind its edge.
+    beside = [np.flatnonzero(np.isin(skin, edge[1:-1]).any(1)) for edge in (mesh.slit.upper, mesh.slit.lower)]
     for frame, corner in enumerate(points):
+        draw(owners[0, frame], corner[skin[order[frame]]], order[frame] + number_of_skin)
+        owners[1, frame] = owners[0, frame]
         for side in range(2):
-            for number, shape in enumerate(corner[opening[side]], side * len(opening[0])):
-                cv2.fillConvexPoly(owners[side, frame], shape, number, shift=_SHIFT)
-        faces = corner[skin]
-        drawn = np.full(size, -1, np.int32)
-        for number in order[frame]:
-            cv2.fillConvexPoly(drawn, faces[number], int(number) + 2 * len(opening[0]), shift=_SHIFT)
-        owners[:, frame] = np.where(drawn >= 0, drawn, owners[:, frame])
+            draw(owners[side, frame], corner[strips[side]], np.arange(len(strips[0])) + side * len(strips[0]))
+            draw(owners[side, frame], corner[skin[beside[side]]], beside[side] + number_of_skin)
     return owners.astype(np.int64)
 
 
@@ -160,8 +178,3 @@ def _interpolate(
     drawn = torch.cat((-found[..., :2], found[..., 2:], torch.ones_like(found[..., 2:])), -1)
     drawn = drawn.transpose(1, 2).reshape(batch, 4, sides, rows, columns).permute(2, 0, 1, 3, 4)
     return torch.where(owner[:, :, None] >= 0, drawn, 0)
-
-
-def _down(points: Tensor) -> Tensor:
-    """Unit vector (2,) from forehead to chin."""
-    return F.normalize(points[152] - points[10], dim=0)

@@ -111,9 +111,10 @@ def _smoothed(field: Tensor) -> Tensor:
 
 
 def joined_motion(motion: Tensor) -> Tensor:
-    """Motion (B, V, 2) with the slits of mouth and eyes kept shut: their edges move together, so nothing tears."""
+    """Motion (B, V, 2) with the slits of mouth and eyes at rest between their corners, so that nothing tears."""
     joined = motion.clone()
     for slit in SLITS:
-        upper, lower = list(slit.upper[1:-1]), list(slit.lower[1:-1])
-        joined[:, upper] = joined[:, lower] = (motion[:, upper] + motion[:, lower]) / 2
+        for edge in (slit.upper, slit.lower):
+            way = torch.linspace(0, 1, len(edge)).to(motion)[:, None]
+            joined[:, list(edge)] = torch.lerp(motion[:, [edge[0]]], motion[:, [edge[-1]]], way)
     return joined

@@ -7,7 +7,15 @@ import torch
 from sadtalker_pack.sadtalker_core.errors import ShapeError
 from sadtalker_pack.sadtalker_core.face3d.alignment import rotation_from_angles
 from sadtalker_pack.sadtalker_core.face3d.landmarks import load_landmarker
-from sadtalker_pack.sadtalker_core.face3d.regions import CHIN, INNER_LIPS, OUTER_LIPS
+from sadtalker_pack.sadtalker_core.face3d.regions import (
+    CHIN,
+    INNER_LIPS,
+    LEFT_EYE_CORNERS,
+    LEFT_IRIS,
+    OUTER_LIPS,
+    RIGHT_EYE_CORNERS,
+    RIGHT_IRIS,
+)
 from sadtalker_pack.sadtalker_core.facerender.mesh.aperture import LEFT_EYE_SLIT, MOUTH, SLITS, measure_aperture
 from sadtalker_pack.sadtalker_core.facerender.mesh.renderer import MeshRenderer
 from sadtalker_pack.sadtalker_core.facerender.mesh.warp_field import build_warp_field
@@ -54,6 +62,20 @@ def open_mouth(points, pixels):
     return moved
 
 
+def drop_jaw(points, pixels):
+    """A wide mouth: the lower lip and all below it drop, less towards the cheeks; the corners come half way."""
+    corners = points[[OUTER_LIPS[0], OUTER_LIPS[10]], :2]
+    middle, width = corners.mean(0), (corners[1, 0] - corners[0, 0])
+    share = torch.exp(-(((points[:, 0] - middle[0]) / width).square() * 2))
+    below = torch.zeros(478)
+    below[list(OUTER_LIPS[11:] + INNER_LIPS[11:])] = 1.0
+    below[points[:, 1] > points[list(OUTER_LIPS[11:]), 1].min() + 2] = 1.0
+    below[[OUTER_LIPS[0], OUTER_LIPS[10], INNER_LIPS[0], INNER_LIPS[10]]] = 0.6
+    moved = points.clone()
+    moved[:, 1] += pixels * share * below
+    return moved
+
+
 def close_left_eye(points):
     moved = points.clone()
     for upper, lower in zip(LEFT_EYE_SLIT.upper[1:-1], LEFT_EYE_SLIT.lower[1:-1], strict=True):
@@ -95,8 +117,8 @@ def test_an_open_mouth_shows_something_else_than_lips(source, face):
 
 
 def test_a_closing_eye_changes_only_its_surroundings(source, face):
-    (frame,) = render(source, close_left_eye(face.landmarks))
-    changed = (frame - face.cropped).abs().amax(0) > 0.02
+    rest, frame = render(source, face.landmarks, close_left_eye(face.landmarks))
+    changed = (frame - rest).abs().amax(0) > 0.02
     eye = face.landmarks[list(LEFT_EYE_SLIT.upper), :2].mean(0)
     y, x = torch.nonzero(changed).float().T
     assert changed.sum() > 100
@@ -125,6 +147,57 @@ def test_turned_heads_leave_the_border_and_tear_nothing(source, face, angles):
     # A step of more than its own length between neighbouring cells would be a visible tear.
     steps = torch.stack((backward.diff(dim=2).abs().amax(), backward.diff(dim=3).abs().amax()))
     assert steps.max() < 4 * field.stride
+
+
+@pytest.mark.parametrize("pixels", [20, 40])
+def test_the_lips_of_a_wide_mouth_stay_whole(source, face, pixels):
+    """Every point of the lips' outline is shown where it was driven to, corners included."""
+    driving = drop_jaw(face.landmarks, pixels)
+    (positions,), _ = MeshRenderer().source_positions(source, driving[None])
+    height, width = positions.shape[1:]
+    places = driving[list(OUTER_LIPS), :2] * (2 / torch.tensor((width, height))) - 1
+    shown = F.grid_sample(positions[None], places[None, None], align_corners=False)[0, :, 0].T
+    assert (shown - face.landmarks[list(OUTER_LIPS), :2]).norm(dim=1).max() < 3
+
+
+@pytest.mark.parametrize("angles", [(0.0, 0.26, 0.0), (0.0, -0.26, 0.0), (0.21, 0.0, 0.0), (0.0, 0.0, 0.26)])
+def test_nothing_folds_over_at_fifteen_degrees(source, face, angles):
+    driving = turn(face.landmarks, angles)[None]
+    positions, trust = MeshRenderer().source_positions(source, driving)
+    x, y = positions[0, :, :-1].diff(dim=2), positions[0, :, :, :-1].diff(dim=1)
+    area = x[0] * y[1] - x[1] * y[0]
+    # The person, without the edges to painted parts.
+    person = torch.minimum(trust, MeshRenderer().matte(source, driving)[:, None])
+    person = -F.max_pool2d(-person, 7, 1, 3)[0, 0, :-1, :-1] > 0.5
+    assert person.float().mean() > 0.3
+    # What the nose hides is hidden, not squeezed: its edge may take a few pixels.
+    assert (area[person] <= 0).sum() <= 8
+
+
+@pytest.mark.parametrize("angles", [(0.0, 0.26, 0.0), (0.0, -0.26, 0.0), (0.15, 0.0, 0.0), (0.0, 0.0, -0.26)])
+def test_the_iris_keeps_its_place_between_the_eyes_corners(source, face, landmarker, angles):
+    (frame,) = render(source, turn(face.landmarks, angles))
+    found = landmarker.landmarks(frame, landmarker.detect(frame)[0]).points
+
+    def along(points, iris, corners):
+        start, end = points[list(corners), :2]
+        axis = end - start
+        return (points[iris, :2] - start) @ axis / axis.square().sum() * axis.norm()
+
+    for iris, corners in ((LEFT_IRIS[0], LEFT_EYE_CORNERS), (RIGHT_IRIS[0], RIGHT_EYE_CORNERS)):
+        width = (face.landmarks[corners[1], :2] - face.landmarks[corners[0], :2]).norm()
+        seen = along(found, iris, corners) / (found[list(corners), :2].diff(dim=0).norm())
+        assert abs(seen - along(face.landmarks, iris, corners) / width) * width < 2.5
+
+
+def test_no_second_eye_shows_where_lids_would_cross(source, face):
+    """Below lids that would cross the skin is that of the portrait."""
+    crossed = close_left_eye(face.landmarks)
+    crossed[list(LEFT_EYE_SLIT.upper[1:-1]), 1] += 6
+    (frame,) = render(source, crossed)
+    x, y = (int(value) for value in face.landmarks[list(LEFT_EYE_SLIT.lower), :2].mean(0))
+    below = (slice(None), slice(y + 14, y + 26), slice(x - 12, x + 12))
+    assert (frame[below] - face.cropped[below]).abs().max() < 0.15
 
 
 def test_the_inverse_field_leads_back(source, face):
