@@ -30,7 +30,7 @@ from .aperture import (
     pixel_grid,
 )
 from .eyeball import look
-from .eyelids import fold_lids
+from .eyelids import fold_lids, lashes
 from .layers import Layers, split_layers
 from .mouth import MouthColours, mouth_colours, paint_mouth
 from .slit_field import SlitMesh, build_slit_mesh, draw_slit_field
@@ -69,6 +69,8 @@ class PreparedSource:
     """the portrait's own, B = 1"""
     eyes: tuple[Aperture, ...]
     """the portrait's own, in the order of ``EYE_SLITS``, B = 1"""
+    lashes: tuple[float, ...]
+    """of each eye, see ``eyelids.lashes``"""
     closed_gap: Tensor
     """(K,) see ``measure_aperture``"""
     own_inside: float
@@ -102,6 +104,7 @@ class MeshRenderer(nn.Module):
         low, high = _OPEN_MOUTH
         own_inside = float(((gap.amax() - low) / (high - low)).clamp(0, 1))
         lips, skin = (_mean_colour(picture, landmarks, vertices) for vertices in (OUTER_LIPS, CHEEKS))
+        eyes = tuple(measure_aperture(slit, landmarks[None]) for slit in EYE_SLITS)
         field = build_warp_field(landmarks, width, height, FIELD_STRIDE)
         return PreparedSource(
             picture,
@@ -111,7 +114,8 @@ class MeshRenderer(nn.Module):
             tuple(move_to(build_slit_mesh(slit), picture.device) for slit in SLITS),
             mouth_colours(lips, skin),
             mouth,
-            tuple(measure_aperture(slit, landmarks[None]) for slit in EYE_SLITS),
+            eyes,
+            tuple(lashes(picture, eye) for eye in eyes),
             gap * (1 - own_inside),
             own_inside,
         )
@@ -184,8 +188,8 @@ class MeshRenderer(nn.Module):
             for whole, part, share in zip((upper, lower), drawn.backward, drawn.share, strict=True):
                 place = drawn.window.of(whole)
                 place.copy_(torch.lerp(place, part, share * drawn.window.of(field.hold)))
-        for own, aperture in zip(source.eyes, apertures[1:], strict=True):
-            fold_lids(upper, lower, own, aperture, field.stride)
+        for own, aperture, share in zip(source.eyes, apertures[1:], source.lashes, strict=True):
+            fold_lids(upper, lower, own, aperture, share, field.stride)
         warp = field.enlarge(upper, Window(0, height, 0, width))
         for aperture in apertures:
             window = aperture.surroundings(warp.shape[2:], **_BOTH_SIDES)

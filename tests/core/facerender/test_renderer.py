@@ -17,6 +17,7 @@ from sadtalker_pack.sadtalker_core.face3d.regions import (
     RIGHT_IRIS,
 )
 from sadtalker_pack.sadtalker_core.facerender.mesh.aperture import LEFT_EYE_SLIT, MOUTH, SLITS, measure_aperture
+from sadtalker_pack.sadtalker_core.facerender.mesh.eyelids import lashes
 from sadtalker_pack.sadtalker_core.facerender.mesh.renderer import MeshRenderer
 from sadtalker_pack.sadtalker_core.facerender.mesh.warp_field import build_warp_field
 from sadtalker_pack.sadtalker_core.facerender.render import iterate_frames, render_frames
@@ -198,6 +199,22 @@ def test_no_second_eye_shows_where_lids_would_cross(source, face):
     x, y = (int(value) for value in face.landmarks[list(LEFT_EYE_SLIT.lower), :2].mean(0))
     below = (slice(None), slice(y + 14, y + 26), slice(x - 12, x + 12))
     assert (frame[below] - face.cropped[below]).abs().max() < 0.15
+
+
+def test_lashes_are_told_from_what_lies_above_the_lid():
+    """A dark band at the lid's edge counts, a dark bar further up, as of glasses, does not."""
+    points = torch.zeros(1, 478, 2)
+    x = torch.linspace(40, 90, len(LEFT_EYE_SLIT.upper))
+    for edge, sign in ((LEFT_EYE_SLIT.upper, -1), (LEFT_EYE_SLIT.lower, 1)):
+        points[0, list(edge)] = torch.stack((x, 64 + sign * 8 * torch.sin((x - 40) / 50 * math.pi)), 1)
+    eye = measure_aperture(LEFT_EYE_SLIT, points)
+    rows = torch.arange(128.0)[:, None].expand(128, 128)
+    edge = 64 - 8 * torch.sin((torch.arange(128.0) - 40).clamp(0, 50) / 50 * math.pi)
+    above = edge - rows
+    skin = torch.full((3, 128, 128), 0.7)
+    assert lashes(skin, eye) == 0
+    assert lashes(torch.where((above > 0) & (above < 6), 0.2, skin), eye) == 1
+    assert lashes(torch.where((above > 7) & (above < 12), 0.2, skin), eye) == 0
 
 
 def test_the_inverse_field_leads_back(source, face):
