@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import gcd
 from typing import Any
@@ -65,6 +65,33 @@ def frames_from_image(image: Tensor) -> Tensor:
     return image[..., :3].permute(0, 3, 1, 2)
 
 
+def one_mask(mask: Tensor, height: int, width: int) -> Tensor:
+    """The one mask (height, width), in [0, 1], of a MASK for a picture of that size.
+
+    Raises:
+        SadTalkerError: several masks, or one of another size.
+    """
+    masks = masks_for(mask, height, width)
+    if len(masks) != 1:
+        raise SadTalkerError(f"Expected one mask, got a batch of {len(masks)}.")
+    return masks[0]
+
+
+def masks_for(mask: Tensor, height: int, width: int) -> Tensor:
+    """The masks (M, height, width), in [0, 1], of a MASK for a picture of that size.
+
+    Raises:
+        SadTalkerError: they have another size.
+    """
+    masks = mask[None] if mask.ndim == 2 else mask
+    if masks.ndim != 3 or tuple(masks.shape[1:]) != (height, width) or not len(masks):
+        raise SadTalkerError(
+            f"Expected a mask of the picture's size, {width}x{height} pixels; got the shape {tuple(mask.shape)}. Paint "
+            "it on the same picture (a Load Image without a painted mask gives one of 64x64)."
+        )
+    return masks.float().clamp(0, 1)
+
+
 def waveform_from_audio(audio: Mapping[str, Any] | None) -> Waveform:
     """The one recording of an AUDIO, mono at 16 kHz.
 
@@ -82,6 +109,18 @@ def waveform_from_audio(audio: Mapping[str, Any] | None) -> Waveform:
             "as Load Audio, and make one video for each."
         )
     return mono_waveform(samples[0].float(), rate)
+
+
+def mixed_audio(audios: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
+    """AUDIO of all recordings at once, mono, as long as the longest, made quieter only where they would be clipped."""
+    parts = [audio for audio in audios if audio is not None]
+    rate = max(int(audio["sample_rate"]) for audio in parts)
+    monos = [audio["waveform"].float().cpu()[0].mean(0) for audio in parts]
+    tracks = [_resampled(mono, int(audio["sample_rate"]), rate) for mono, audio in zip(monos, parts, strict=True)]
+    mixed = torch.zeros(max(map(len, tracks)))
+    for track in tracks:
+        mixed[: len(track)] += track
+    return {"waveform": (mixed / mixed.abs().max().clamp_min(1))[None, None], "sample_rate": rate}
 
 
 def video_from_frames(frames: Tensor, fps: float, audio: Mapping[str, Any]) -> InputImpl.VideoFromComponents:
@@ -123,7 +162,13 @@ def _encodable(audio: Mapping[str, Any]) -> Input.Audio:
     if samples.shape[1] > 2:
         samples = samples.mean(1, keepdim=True)
     if rate not in _AAC_RATES:
-        shared = gcd(rate, _RESAMPLED_RATE)
-        resampled = resample_poly(samples.numpy(), _RESAMPLED_RATE // shared, rate // shared, axis=2)
-        samples, rate = torch.from_numpy(resampled), _RESAMPLED_RATE
+        samples, rate = _resampled(samples, rate, _RESAMPLED_RATE), _RESAMPLED_RATE
     return Input.Audio(waveform=samples, sample_rate=rate)
+
+
+def _resampled(samples: Tensor, rate: int, wanted: int) -> Tensor:
+    """Samples (..., N) at another rate."""
+    if rate == wanted:
+        return samples
+    shared = gcd(rate, wanted)
+    return torch.from_numpy(resample_poly(samples.numpy(), wanted // shared, rate // shared, axis=-1))

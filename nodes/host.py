@@ -13,6 +13,7 @@ from comfy.model_patcher import ModelPatcher
 from comfy.utils import ProgressBar
 from torch import Tensor, nn
 
+from ..sadtalker_core.face3d.extract import OWN_SIZE, own_size
 from ..sadtalker_core.flow import Progress, move_to
 from ..sadtalker_core.pack import Pack, Renderer
 
@@ -96,6 +97,11 @@ def in_batches(run: Callable[[int], T], batch_size: int) -> T:
 def render_memory(renderer: Renderer, pixels: int, batch_size: int) -> int:
     """Bytes that a renderer needs beside its weights for a batch of frames of so many pixels each."""
     return batch_size * pixels * renderer.bytes_per_pixel
+
+
+def largest_frame(picture: Tensor, size: int) -> int:
+    """Pixels that a frame of a picture (3, H, W) has at most, for a longer side of ``size``, or of its own."""
+    return (own_size(max(picture.shape[1:])) if size == OWN_SIZE else size) ** 2
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> bool | str:

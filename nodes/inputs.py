@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..sadtalker_core.face3d.extract import FRAMINGS, MAX_SIZE, MIN_SIZE
+from ..sadtalker_core.face3d.extract import FACE_ORDERS, FRAMINGS, MAX_SIZE, OWN_SIZE
 from ..sadtalker_core.flow import MODEL_FPS
 from ..sadtalker_core.posevae.model import PoseVAEConfig
 from . import sockets
@@ -71,17 +71,42 @@ def size() -> io.Input:
     return io.Int.Input(
         "size",
         default=512,
-        min=MIN_SIZE,
+        min=OWN_SIZE,
         max=MAX_SIZE,
         step=2,
-        tooltip="Longer side of the video in pixels. A whole picture is made smaller, never larger; the official "
-        "networks draw 256 or 512, as their file says, and never more.",
+        tooltip="Longer side of the video in pixels, from 256. A whole picture is made smaller, never larger; the "
+        "official networks draw 256 or 512, as their file says, and never more. 0: as many pixels as the crop, or the "
+        "picture, has of its own.",
     )
 
 
 def face_index() -> io.Input:
     return io.Int.Input(
         "face_index", default=0, min=0, max=99, tooltip="Which face, if there are several: 0 is the largest."
+    )
+
+
+def face_order(default: str = FACE_ORDERS[0], *, optional: bool = False) -> io.Input:
+    return io.Combo.Input(
+        "face_order",
+        options=list(FACE_ORDERS),
+        default=default,
+        optional=optional,
+        tooltip="How faces are counted, if there are several: from the largest, or from the picture's left.",
+    )
+
+
+def blink() -> io.Input:
+    return io.Boolean.Input("blink", default=True, tooltip="Whether the eyes blink now and then.")
+
+
+def still() -> io.Input:
+    return io.Boolean.Input("still", default=False, tooltip="Whether the head keeps the portrait's own pose.")
+
+
+def other_pack() -> io.Input:
+    return sockets.Pack.Input(
+        "pack", optional=True, tooltip="Other networks, from Load Models. Without it: the built-in ones."
     )
 
 

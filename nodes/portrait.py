@@ -5,9 +5,10 @@ from __future__ import annotations
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..sadtalker_core.face3d.extract import FRAMINGS, extract_face
+from ..sadtalker_core.face3d.extract import FACE_ORDERS, FRAMINGS, extract_face
+from ..sadtalker_core.face3d.manual import points_from_text
 from . import inputs, sockets
-from .convert import image_from_frames, picture_from_image
+from .convert import image_from_frames, one_mask, picture_from_image
 from .host import HostedPack, check_choice, to_host
 
 
@@ -22,7 +23,28 @@ class Extract3DMM(io.ComfyNode):
             category="SadTalker/portrait",
             description="Finds the face in a portrait, cuts the picture, and fits the 3D face model: who it is, how it "
             "looks now, and where it turns.",
-            inputs=[inputs.pack(), inputs.image(), inputs.framing(), inputs.size(), inputs.face_index()],
+            inputs=[
+                inputs.pack(),
+                inputs.image(),
+                inputs.framing(),
+                inputs.size(),
+                inputs.face_index(),
+                inputs.face_order(optional=True),
+                io.Mask.Input(
+                    "region",
+                    optional=True,
+                    tooltip="A mask painted over the face, brows to chin, where none is found or another one is meant. "
+                    "face_index then counts for nothing.",
+                ),
+                io.String.Input(
+                    "points",
+                    default="",
+                    optional=True,
+                    tooltip="For a face that is not found even so, such as a drawing's: pixels x and y of the left "
+                    "eye, the right eye, the nose's tip, the mouth's left and right corner, as seen in the picture; or "
+                    "of all 68 points of the iBUG order. Nothing is looked for then.",
+                ),
+            ],
             outputs=[
                 sockets.Face.Output(
                     display_name="face", tooltip="The portrait, ready to be driven by any number of recordings."
@@ -32,13 +54,33 @@ class Extract3DMM(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, framing: str | None = None) -> bool | str:
-        return check_choice("framing", framing, FRAMINGS)
+    def validate_inputs(cls, framing: str | None = None, face_order: str | None = None) -> bool | str:
+        found = check_choice("framing", framing, FRAMINGS)
+        return check_choice("face_order", face_order, FACE_ORDERS) if found is True else found
 
     @classmethod
-    def execute(cls, pack: HostedPack, image: Tensor, framing: str, size: int, face_index: int) -> io.NodeOutput:
+    def execute(
+        cls,
+        pack: HostedPack,
+        image: Tensor,
+        framing: str,
+        size: int,
+        face_index: int,
+        face_order: str = FACE_ORDERS[0],
+        region: Tensor | None = None,
+        points: str = "",
+    ) -> io.NodeOutput:
         picture = picture_from_image(image)
         device = pack.load("landmarker", "extractor", memory_required=4 * picture.nbytes)
-        face = extract_face(pack.core, picture.to(device), face_index=face_index, framing=framing, size=size)
+        face = extract_face(
+            pack.core,
+            picture.to(device),
+            face_index=face_index,
+            framing=framing,
+            size=size,
+            face_order=face_order,
+            region=None if region is None else one_mask(region, *picture.shape[1:]).to(device),
+            points=points_from_text(points) if points.strip() else None,
+        )
         face = to_host(face)
         return io.NodeOutput(face, image_from_frames(face.cropped[None]))

@@ -11,9 +11,9 @@ from torch import Tensor
 from ..sadtalker_core.face3d.extract import FRAMINGS
 from ..sadtalker_core.facerender.render import frames_at_once
 from ..sadtalker_core.pipeline import TalkingHeadOptions, talking_head
-from . import inputs, sockets
+from . import inputs
 from .convert import picture_from_image, video_from_frames, waveform_from_audio
-from .host import HostedPack, check_choice, in_batches, progress, render_memory, to_device
+from .host import HostedPack, check_choice, in_batches, largest_frame, progress, render_memory, to_device
 from .load import hosted_open_pack, open_pack_fingerprint
 
 
@@ -37,12 +37,10 @@ class TalkingHeadNode(io.ComfyNode):
                 inputs.seed("the head motion and the blinks"),
                 inputs.expression_scale(),
                 inputs.pose_scale(),
-                io.Boolean.Input("blink", default=True, tooltip="Whether the eyes blink now and then."),
-                io.Boolean.Input("still", default=False, tooltip="Whether the head keeps the portrait's own pose."),
+                inputs.blink(),
+                inputs.still(),
                 inputs.face_index(),
-                sockets.Pack.Input(
-                    "pack", optional=True, tooltip="Other networks, from Load Models. Without it: the built-in ones."
-                ),
+                inputs.other_pack(),
             ],
             outputs=[
                 io.Video.Output(display_name="video", tooltip="The speaking portrait with its sound, for Save Video.")
@@ -63,7 +61,7 @@ class TalkingHeadNode(io.ComfyNode):
     ) -> io.NodeOutput:
         picture, waveform = picture_from_image(image), waveform_from_audio(audio)
         pack = pack or hosted_open_pack()
-        pixels = options["size"] ** 2
+        pixels = largest_frame(picture, options["size"])
         batch_size = frames_at_once(pack.core.renderer, pixels)
         memory = 4 * picture.nbytes + render_memory(pack.core.renderer, pixels, batch_size)
         device = pack.load(*pack.patchers, memory_required=memory)

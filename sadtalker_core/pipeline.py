@@ -28,7 +28,7 @@ class TalkingHeadOptions:
     framing: str = "crop"
     """one of ``face3d.extract.FRAMINGS``; 'full' and 'extfull' show the whole picture"""
     size: int = 512
-    """longer side of the frames in pixels"""
+    """longer side of the frames in pixels, or ``face3d.extract.OWN_SIZE``"""
     face_index: int = 0
     """0 is the largest face"""
     style: int = 0
@@ -78,7 +78,7 @@ def talking_head(
     keypoints = pack.mapping.keypoints(face, coefficients)
     frames = render_frames(pack.renderer, face, keypoints, batch_size=batch_size, on_progress=on_progress)
     if options.framing in PASTED_FRAMINGS and not face.shows_whole_picture:
-        frames, _ = paste_back(_with_smaller_picture(face, options.size), frames)
+        frames, _ = paste_back(_with_smaller_picture(face, options.size), frames, moves_surroundings=True)
     return TalkingHead(frames, options.fps, face, coefficients)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..checks import check_shape
 from ..flow import Crop, Progress, SourceFace, no_progress
@@ -99,6 +100,25 @@ def paste_back(
             pasted[:] = torch.lerp(before, pasted, _held(mask, start, stop)[:, None])
         on_progress(stop, count)
     return pictures, _changed(target, around, mask, pictures)
+
+
+def show_through(
+    face: SourceFace, frames: Tensor, mask: Tensor, background: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Frames (T, 3, h, w) that show the whole picture, seen only where a mask (M, H, W) says so; as ``paste_back``.
+
+    Background and mask take the frames' size, which may be a reduced one.
+    """
+    size = frames.shape[2:]
+    background = (face.picture[None] if background is None else background).to(frames)
+    background = F.interpolate(background, size, mode="bilinear", antialias=True, align_corners=False)
+    mask = F.interpolate(mask[:, None].to(frames), size, mode="bilinear", antialias=True, align_corners=False)
+    count = max(map(len, (frames, background, mask))) if len(frames) else 0
+    pictures = frames.new_empty(count, 3, *size).contiguous(memory_format=torch.channels_last)
+    for index in range(count):
+        before, after, share = (_held(each, index, index + 1)[0] for each in (background, frames, mask))
+        pictures[index] = torch.lerp(before, after, share.expand_as(after))
+    return pictures, mask.amax(0)[0]
 
 
 def paste_target(crop: Crop, device: torch.device) -> PasteTarget:

@@ -1,12 +1,14 @@
 """Pasting: what stays, what changes, and OpenCV's clone as the measure."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import ShapeError
 from sadtalker_pack.sadtalker_core.finish import paste
-from sadtalker_pack.sadtalker_core.finish.paste import paste_back
+from sadtalker_pack.sadtalker_core.finish.paste import paste_back, show_through
 from sadtalker_pack.sadtalker_core.flow import Coefficients, Crop, SourceFace
 from torch.nn import functional as F
 
@@ -106,6 +108,98 @@ class TestResult:
         paste_back(self.face, frames)
         assert torch.equal(frames, before)
         assert torch.equal(self.face.picture, picture)
+
+
+class TestBackground:
+    picture = smooth_picture(1, 120, 140)[0]
+    left = source_face(picture, Crop(10, 30, 60, 90, 40, 30))
+    right = source_face(picture, Crop(80, 30, 130, 90, 40, 30))
+
+    def test_two_faces_speak_in_one_picture(self):
+        one, two = torch.rand(2, 3, 3, 30, 40)
+        both, _ = paste_back(self.right, two, background=paste_back(self.left, one)[0])
+        assert torch.equal(both[..., :70], paste_back(self.left, one)[0][..., :70])
+        assert (levels(both)[..., 70:] - levels(paste_back(self.right, two)[0])[..., 70:]).abs().max() <= 1
+
+    @pytest.mark.parametrize(("frames", "behind"), [(2, 5), (5, 2), (1, 4), (4, 1)])
+    @pytest.mark.parametrize("moves", [False, True])
+    def test_the_shorter_holds_its_last(self, frames, behind, moves, monkeypatch):
+        monkeypatch.setattr(paste, "_WORKING_MEMORY", 0)
+        clip, background = torch.rand(frames, 3, 30, 40), torch.rand(behind, 3, 120, 140)
+        pasted, _ = paste_back(self.left, clip, background=background, moves_surroundings=moves)
+        assert len(pasted) == max(frames, behind)
+        for index, picture in enumerate(pasted):
+            frame, before = clip[min(index, frames - 1)], background[min(index, behind - 1)]
+            alone = paste_back(self.left, frame[None], background=before[None], moves_surroundings=moves)[0][0]
+            assert (picture - alone).abs().max() < 1.5 / 255
+
+    def test_another_size_is_named(self):
+        with pytest.raises(ShapeError, match=r"background: expected shape \(N, 3, 120, 140\), got \(2, 3, 64, 64\)"):
+            paste_back(self.left, torch.rand(2, 3, 30, 40), background=torch.rand(2, 3, 64, 64))
+
+
+class TestMask:
+    face = TestResult.face
+    frames = torch.rand(2, 3, 30, 40)
+
+    def test_decides_how_much_is_seen(self):
+        share = torch.rand(120, 140)
+        pasted, changed = paste_back(self.face, self.frames, mask=share[None])
+        full, inside = paste_back(self.face, self.frames)
+        assert torch.equal(changed, share * inside)
+        torch.testing.assert_close(pasted, torch.lerp(self.face.picture.expand(2, -1, -1, -1), full, share))
+
+    def test_may_change_from_frame_to_frame(self):
+        shares = torch.stack((torch.zeros(120, 140), torch.ones(120, 140)))
+        pasted, changed = paste_back(self.face, self.frames, mask=shares)
+        assert torch.equal(pasted[0], self.face.picture)
+        assert torch.equal(pasted[1], paste_back(self.face, self.frames)[0][1])
+        assert changed.max() == 1
+
+    def test_another_size_is_named(self):
+        with pytest.raises(ShapeError, match=r"mask: expected shape \(M, 120, 140\), got \(1, 64, 64\)"):
+            paste_back(self.face, self.frames, mask=torch.rand(1, 64, 64))
+
+    def test_covers_frames_of_the_whole_picture(self):
+        share = torch.zeros(1, 120, 140)
+        share[..., :70] = 1
+        shown, where = show_through(self.face, torch.ones(3, 3, 60, 70), share)
+        assert shown.shape == (3, 3, 60, 70)
+        assert torch.equal(shown[..., :34], torch.ones(3, 3, 60, 34))
+        small = F.interpolate(self.face.picture[None], (60, 70), mode="bilinear", antialias=True, align_corners=False)
+        torch.testing.assert_close(shown[:1, ..., 37:], small[..., 37:])
+        assert where.shape == (60, 70)
+
+
+class TestSurroundings:
+    """The box cuts through a stripe; inside it everything has moved, as when a head turns and its neck is cut."""
+
+    @staticmethod
+    def turned(x):
+        y, across = torch.meshgrid(torch.arange(200.0), torch.arange(200.0), indexing="ij")
+        bent = across - x * (1 - ((y - 80) / 80).clamp(0, 1))
+        stripe = ((bent - 100).abs() < 25).float()
+        soft = F.avg_pool2d((0.2 + 0.6 * stripe)[None, None], 3, 1, 1, count_include_pad=False)
+        return (soft * (1 + 0.1 * torch.sin(y / 5))).clamp(0, 1)[0].expand(3, -1, -1)
+
+    def test_what_crosses_the_edge_stays_whole(self):
+        crop = Crop(50, 20, 150, 120, 100, 100)
+        truth, still = self.turned(8), self.turned(0)
+        face = replace(source_face(still, crop), cropped=still[:, 20:120, 50:150])
+        frame = truth[None, :, 20:120, 50:150]
+        ring = (slice(None), slice(None), slice(112, 136), slice(50, 150))
+        errors = {}
+        for moves in (False, True):
+            pasted, changed = paste_back(face, frame, moves_surroundings=moves)
+            errors[moves] = float((pasted - truth)[ring].abs().mean())
+            assert torch.equal(pasted[0][:, changed == 0], still[:, changed == 0]) or moves
+        assert errors[True] < 0.6 * errors[False]
+
+    def test_at_rest_the_picture_is_the_picture(self):
+        crop, still = Crop(50, 20, 150, 120, 100, 100), self.turned(0)
+        face = replace(source_face(still, crop), cropped=still[:, 20:120, 50:150])
+        pasted, _ = paste_back(face, still[None, :, 20:120, 50:150], moves_surroundings=True)
+        assert (pasted - still).abs().max() <= 1.5 / 255
 
 
 class TestProgress:

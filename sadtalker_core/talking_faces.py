@@ -1,0 +1,123 @@
+"""Several people in one picture, each speaking a recording of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .audio.windows import mel_windows
+from .checks import check_shape
+from .errors import FaceNotFoundError, SadTalkerError
+from .face3d.crop import crop_picture, whole_picture
+from .face3d.extract import FACE_ORDERS, OWN_SIZE, extract_face, find_faces
+from .face3d.landmarks import FaceDetection
+from .facerender.render import render_frames
+from .finish.paste import paste_back
+from .flow import Progress, SourceFace, Waveform, no_progress
+from .pack import Pack
+from .pipeline import TalkingHeadOptions, predict_coefficients
+
+MOST_FACES = 4
+_BORDER = 0.3
+"""Width of the zone in which the pictures of two neighbours merge, in face widths."""
+
+
+def talking_faces(
+    pack: Pack,
+    picture: Tensor,
+    speeches: Sequence[Waveform | None],
+    options: TalkingHeadOptions | None = None,
+    *,
+    face_order: str = FACE_ORDERS[1],
+    batch_size: int | None = None,
+    on_progress: Progress = no_progress,
+) -> Tensor:
+    """Make the faces of ``picture`` (3, H, W), RGB in [0, 1], speak one recording each.
+
+    Args:
+        speeches: up to four, for the faces in ``face_order``. None: that face stays as it is. Those that end before the
+            longest go on in silence: the head moves, the eyes blink.
+        options: framing and face_index have no meaning here; the size is the whole picture's; each face draws its
+            motion from a seed of its own, one more than that of the face before.
+        face_order: one of ``face3d.extract.FACE_ORDERS``.
+
+    Returns:
+        (T, 3, h, w) the whole picture, on the CPU.
+
+    Raises:
+        FaceNotFoundError: fewer faces than recordings, or one that cannot be used.
+        SadTalkerError: no recording, or more than four.
+    """
+    check_shape("picture", picture, "3 H W")
+    options = options or TalkingHeadOptions()
+    speaking = [index for index, speech in enumerate(speeches) if speech is not None]
+    if not speaking or len(speeches) > MOST_FACES:
+        raise SadTalkerError(f"Expected 1 to {MOST_FACES} recordings, got {len(speaking)} of {len(speeches)}.")
+    picture = crop_picture(picture, whole_picture(picture.shape[2], picture.shape[1], options.size))
+    faces = find_faces(pack.landmarker, picture, face_order)
+    if speaking[-1] >= len(faces):
+        raise FaceNotFoundError(
+            f"There is a recording for face {speaking[-1] + 1}, but the picture of {picture.shape[2]}x"
+            f"{picture.shape[1]} pixels shows {len(faces)} face(s) that are large enough. Leave the recording out, or "
+            "use a larger size or picture."
+        )
+    length = max(len(speech.samples) for speech in speeches if speech is not None)
+    steps = _Steps(on_progress, len(speaking))
+    frames = picture[None].cpu()
+    for index in speaking:
+        speech = speeches[index]
+        assert speech is not None
+        face, in_place = _own_section(pack, picture, index, face_order)
+        mel = mel_windows(_lengthened(speech, length), options.fps)
+        coefficients = predict_coefficients(pack, face, mel, replace(options, seed=options.seed + index))
+        keypoints = pack.mapping.keypoints(face, coefficients)
+        moving = render_frames(pack.renderer, face, keypoints, batch_size=batch_size, on_progress=steps.report)
+        share = face_share(faces, index, *picture.shape[1:])
+        frames, _ = paste_back(face, moving, background=frames, mask=share[None], moves_surroundings=not in_place)
+        steps.finish_one()
+    return frames
+
+
+def face_share(faces: Sequence[FaceDetection], index: int, height: int, width: int) -> Tensor:
+    """How much of each pixel (height, width) belongs to one of several faces rather than to any other, 0 to 1."""
+    y, x = torch.arange(height)[:, None] + 0.5, torch.arange(width) + 0.5
+    distances = torch.empty(len(faces), height, width)
+    for distance, face in zip(distances, faces, strict=True):
+        left, top, right, bottom = face.box.tolist()
+        distance[:] = torch.hypot(x - (left + right) / 2, y - (top + bottom) / 2) / (right - left)
+    own = distances[index].clone()
+    distances[index] = torch.inf
+    return ((distances.amin(0) - own) / _BORDER + 0.5).clamp(0, 1)
+
+
+class _Steps:
+    """Progress of several clips, one after the other, as one."""
+
+    def __init__(self, on_progress: Progress, clips: int) -> None:
+        self._on_progress, self._clips, self._finished = on_progress, clips, 0
+
+    def report(self, done: int, total: int) -> None:
+        self._on_progress(self._finished * total + done, self._clips * total)
+
+    def finish_one(self) -> None:
+        self._finished += 1
+
+
+def _own_section(pack: Pack, picture: Tensor, index: int, face_order: str) -> tuple[SourceFace, bool]:
+    """A face with what is around it, and whether the renderer leaves the edge of that section where it is."""
+    face = extract_face(pack, picture, face_index=index, framing="full", size=OWN_SIZE, face_order=face_order)
+    if not face.shows_whole_picture:
+        return face, False
+    # The open pack would move the whole picture for each face.
+    return (
+        extract_face(pack, picture, face_index=index, framing="extcrop", size=OWN_SIZE, face_order=face_order),
+        True,
+    )
+
+
+def _lengthened(speech: Waveform, length: int) -> Waveform:
+    return Waveform(F.pad(speech.samples, (0, length - len(speech.samples))))
