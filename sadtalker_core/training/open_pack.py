@@ -30,7 +30,7 @@ from .revoice import Copy, Revoicing, revoiced_copies
 from .speech_alignment import align, grid_sentence, realign
 from .speech_data import FittedClip, blink_movement, fit_clip, mouth_opening
 from .speech_frames import SpeechFrames, Utterance, gather_frames, recorded, revoiced
-from .synthetic_speech import synthetic_utterances, within_silence
+from .synthetic_speech import quiet_utterances, synthetic_utterances, within_silence
 from .tracks import CORPORA, read_tracks, track_corpora
 
 LOG = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ class OpenPackTraining:
     out: Path
     workers: int = 2
     synthetic_utterances: int = 2400
+    quiet_rooms: int = 300
     expnet: ExpNetTraining = ExpNetTraining()
     posevae: PoseVAETraining = PoseVAETraining()
 
@@ -166,6 +167,7 @@ def _speech_frames(
     utterances += synthetic_utterances(
         model, _coarticulation(clips), resting, plan.synthetic_utterances, plan.expnet.seed
     )
+    utterances += quiet_utterances(resting, plan.quiet_rooms, plan.expnet.seed)
     motion = _fitted(plan, model, "motion")
     faces = torch.cat([c.expression[c.valid & (c.closure < OPEN_EYES)][::FACES_EVERY] for c in motion])
     return gather_frames(model, utterances, faces, blink_movement(clips))

@@ -25,10 +25,8 @@ it is sure of a sound, which is late: with no lead the openings of speakers it n
 theirs."""
 DIGITAL_SHARE = 0.3
 """Of silence: digital, without any noise."""
-SILENCE_WEIGHT = 2.0
-"""How much more silence counts than a frame of speech: a mouth that stands open shows."""
 SILENCE = "silence"
-"""The source that needs no utterance."""
+"""The source of rooms in which nobody speaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,7 @@ class Utterance:
     """Speech and the face that goes with it, 25 frames a second."""
 
     source: str
-    """'recorded', 'revoiced' or 'synthetic'"""
+    """'recorded', 'revoiced', 'synthetic' or 'silence'"""
     mel: Tensor
     """(C, 80)"""
     expression: Tensor
@@ -166,38 +164,35 @@ def draw_batches(
     """Endless random batches.
 
     Args:
-        shares: of the batch for each source, silence included; sources that are not there leave theirs to the others.
+        shares: of the batch for each source; sources that are not there leave theirs to the others.
         blink_share: of the batch whose eyes are closed, more or less.
     """
     available = {name: share for name, share in shares.items() if name in frames.source}
     weights = torch.tensor(list(available.values()))
-    silent = torch.arange(size) >= size - int(size * shares[SILENCE])
     while True:
         kinds = torch.multinomial(weights, size, replacement=True, generator=generator)
         pick = torch.rand(size, generator=generator)
-        chosen = torch.zeros(size, dtype=torch.long)
+        chosen, silent = torch.zeros(size, dtype=torch.long), torch.zeros(size, dtype=torch.bool)
         for kind, name in enumerate(available):
             of_kind, members = kinds == kind, frames.source[name]
             chosen[of_kind] = members[(pick[of_kind] * len(members)).long()]
+            silent |= of_kind & (name == SILENCE)
+        digital = silent & (torch.rand(size, generator=generator) < DIGITAL_SHARE)
         blinking = torch.rand(size, generator=generator) < blink_share
         ratio = torch.where(blinking, torch.rand(size, generator=generator), 0)
-        yield _batch(frames, chosen, silent, ratio[:, None], generator)
+        yield _batch(frames, chosen, digital, ratio[:, None], generator)
 
 
-def _batch(frames: SpeechFrames, chosen: Tensor, silent: Tensor, ratio: Tensor, generator: torch.Generator) -> Batch:
+def _batch(frames: SpeechFrames, chosen: Tensor, digital: Tensor, ratio: Tensor, generator: torch.Generator) -> Batch:
     size = len(chosen)
     utterance = frames.utterance[chosen]
     step = (torch.rand(size, generator=generator) * frames.count[utterance]).long()
     reference = frames.expression[frames.first[utterance] + step]
     resting = frames.resting[utterance]
-    mel = frames.windows(chosen)
-    mel[silent] = -LIMIT
-    mel = augment_mel(mel, generator)
-    digital = silent & (torch.rand(size, generator=generator) < DIGITAL_SHARE)
+    mel = augment_mel(frames.windows(chosen), generator)
     mel[digital] = -LIMIT
     # Mouth and jaw follow the speech, the eyelids follow the ratio, and the rest stays as in the reference.
-    spoken = torch.where(silent[:, None], resting, frames.expression[chosen])
-    target = reference + (spoken - reference) @ frames.mouth
+    target = reference + (frames.expression[chosen] - reference) @ frames.mouth
     target = target + (resting + ratio * frames.blink - reference) @ frames.eyelids
     # Whatever a reference carries beyond the speaker's own face must reach the output, but for an open mouth.
     faces = torch.randint(frames.faces.shape[0], (size,), generator=generator)
@@ -207,5 +202,5 @@ def _batch(frames: SpeechFrames, chosen: Tensor, silent: Tensor, ratio: Tensor, 
         reference + amount * frames.faces[faces],
         ratio,
         target + amount * frames.closed_faces[faces],
-        torch.where(silent, SILENCE_WEIGHT, frames.weight[chosen]),
+        frames.weight[chosen],
     )

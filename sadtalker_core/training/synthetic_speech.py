@@ -1,4 +1,4 @@
-"""Utterances of synthetic voices: made-up words read by espeak-ng, and the mouth that coarticulation gives them."""
+"""Synthetic sound: made-up words read by espeak-ng with the mouth that coarticulation gives them, and empty rooms."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..face3d.morphable import MorphableModel
 from ..flow import MODEL_FPS, SAMPLE_RATE
 from .coarticulation import Coarticulation, closure_weight
 from .phoneme_speech import TRAINING_LANGUAGES, TRAINING_VARIANTS, Phoneme, PhonemeSpeech, speak
-from .speech_frames import Utterance
+from .speech_frames import SILENCE, Utterance
 
 WORDS_A_MINUTE = (120, 240)
 ONSETS = (
@@ -23,6 +23,13 @@ VOWELS = ("a", "e", "i", "o", "u", "a", "e", "i", "o", "u", "ai", "au", "ei", "o
 CODAS = ("", "", "", "", "n", "m", "s", "t", "l", "r", "k", "p", "b", "f", "nd", "st", "mp")
 CLOSURE_WEIGHT = 4.0
 """How much more frames count in which the lips touch: that a closure is missed shows."""
+SILENCE_WEIGHT = 2.0
+"""How much more silence counts than a frame of speech: a mouth that stands open shows."""
+QUIET_SECONDS = 2.0
+NOISE_DECIBELS = (-75.0, -40.0)
+"""Root mean square of a room's noise against full scale."""
+NOISE_SLOPE = (0.0, 1.0)
+"""Fall of the amplitude over frequency: 0 is white, 0.5 pink, 1 brown."""
 PAUSE_SHARE = 0.12
 """Words that end in a comma."""
 
@@ -51,6 +58,38 @@ def synthetic_utterances(
         weight = 1 + CLOSURE_WEIGHT * closure_weight(spoken.phonemes, frames)
         made.append(Utterance("synthetic", mel, expression, valid, resting, weight))
     return made
+
+
+def quiet_utterances(resting: Tensor, count: int, seed: int) -> list[Utterance]:
+    """``count`` rooms in which nobody speaks, heard by faces with closed lips, ``resting`` (64,)."""
+    random = np.random.default_rng(seed)
+    frames = round(QUIET_SECONDS * MODEL_FPS)
+    valid, weight = torch.ones(frames, dtype=torch.bool), torch.full((frames,), SILENCE_WEIGHT)
+    return [
+        Utterance(SILENCE, log_mel(room_noise(random)).half(), resting.expand(frames, -1), valid, resting, weight)
+        for _ in range(count)
+    ]
+
+
+def room_noise(random: np.random.Generator) -> Tensor:
+    """(S,) noise of a random colour and level, in half of the cases with the hum of the mains."""
+    count = round(QUIET_SECONDS * SAMPLE_RATE)
+    hertz = np.fft.rfftfreq(count, 1 / SAMPLE_RATE)
+    spectrum = np.fft.rfft(random.standard_normal(count)) * np.maximum(hertz, 30) ** -random.uniform(*NOISE_SLOPE)
+    # A room or a microphone favours some bands: a smooth curve over the octaves.
+    octaves = np.log2(np.maximum(hertz, 30) / 30)
+    spectrum *= 10 ** (np.interp(octaves, np.arange(10), random.normal(0, 6, 10)) / 20)
+    samples = _of_level(np.fft.irfft(spectrum, count), random.uniform(*NOISE_DECIBELS))
+    if random.random() < 0.5:
+        turns = np.outer(np.arange(1, 6) * random.choice((50, 60)), np.arange(count) / SAMPLE_RATE)
+        hum = random.uniform(0, 1, 5) @ np.sin(2 * np.pi * turns + random.uniform(0, 2 * np.pi, (5, 1)))
+        samples += _of_level(hum, random.uniform(*NOISE_DECIBELS))
+    return torch.from_numpy(samples.astype(np.float32))
+
+
+def _of_level(samples: np.ndarray, decibels: float) -> np.ndarray:
+    """Samples scaled to a root mean square against full scale."""
+    return samples * 10 ** (decibels / 20) / np.sqrt(np.mean(samples**2))
 
 
 def random_speech(random: np.random.Generator) -> PhonemeSpeech:

@@ -87,7 +87,7 @@ def track_video(path: Path, landmarker_file: Path = OPEN_ASSETS / "landmarker.sa
     height, width = frames[0].shape[1:]
     track = track_landmarks(landmarker, (frame.float() / 255 for frame in frames))
     points = resample_track(track.points, float(rate), MODEL_FPS)
-    samples = _read_sound(path, start or 0.0)
+    samples = read_sound(path, start or 0.0)
     return {"points": points, "size": torch.tensor([width, height]), "samples": samples}
 
 
@@ -112,7 +112,7 @@ def _track_clip(job: tuple[Path, Path]) -> None:
     partial.rename(target)  # a stopped run leaves no half-written track behind
 
 
-def _read_sound(path: Path, video_start: float) -> Tensor:
+def read_sound(path: Path, video_start: float) -> Tensor:
     """Samples at 16 kHz, int16, aligned so that the first belongs to the first video frame; (0,) without sound."""
     with av.open(str(path)) as container:
         if not container.streams.audio:

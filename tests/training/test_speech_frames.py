@@ -7,12 +7,12 @@ from sadtalker_pack.sadtalker_core.training.revoice import Copy
 from sadtalker_pack.sadtalker_core.training.speech_data import close_lips, mouth_opening
 from sadtalker_pack.sadtalker_core.training.speech_frames import (
     LEAD,
-    SILENCE_WEIGHT,
     Utterance,
     draw_batches,
     gather_frames,
     revoiced,
 )
+from sadtalker_pack.sadtalker_core.training.synthetic_speech import SILENCE_WEIGHT, quiet_utterances
 from sadtalker_pack.sadtalker_core.weights.open_pack import OPEN_ASSETS, load_morphable_model
 
 SHARES = {"recorded": 0.5, "revoiced": 0.3, "synthetic": 0.1, "silence": 0.1}
@@ -67,15 +67,19 @@ def test_batches_are_reproducible(frames):
     assert torch.equal(first.target, second.target)
 
 
-def test_silence_is_at_the_end_of_a_batch_and_closes_the_lips(model, frames):
-    batch = next(draw_batches(frames, 40, SHARES, 0.0, torch.Generator().manual_seed(5)))
-    assert (batch.weight[36:] == SILENCE_WEIGHT).all()
-    assert (batch.weight[:36] == 1).all()
-    assert batch.mel[36:].mean() < -2
-    speech = replace(utterance(model, 0), resting=close_lips(model, torch.zeros(1, 64))[0])
+def test_silence_closes_the_lips_and_is_digital_in_part(model):
+    closed = close_lips(model, torch.zeros(1, 64))[0]
+    [quiet] = quiet_utterances(closed, 1, seed=0)
     laughing = torch.randn(20, 64, generator=torch.Generator().manual_seed(7)) * model.expression_deviation
-    bare = gather_frames(model, [speech], laughing, torch.zeros(64))
-    silent = next(draw_batches(bare, 200, {"recorded": 0.5, "silence": 1.0}, 0.0, torch.Generator().manual_seed(5)))
+    bare = gather_frames(model, [replace(utterance(model, 0), resting=closed), quiet], laughing, torch.zeros(64))
+    shares = {"recorded": 0.5, "silence": 0.5}
+    batch = next(draw_batches(bare, 400, shares, 0.0, torch.Generator().manual_seed(5)))
+    rows = batch.weight == SILENCE_WEIGHT
+    assert 150 < int(rows.sum()) < 250
+    digital = (batch.mel == -4).flatten(1).all(1)
+    assert not (digital & ~rows).any()
+    assert float(digital[rows].float().mean()) == pytest.approx(0.3, abs=0.1)
+    silent = next(draw_batches(bare, 200, {"silence": 1.0}, 0.0, torch.Generator().manual_seed(5)))
     given, wanted = (mouth_opening(model.mean + model.offsets(e)) for e in (silent.reference, silent.target))
     assert wanted.mean() < 0.25 * given.mean()
 

@@ -6,6 +6,8 @@ from sadtalker_pack.sadtalker_core.training.phoneme_speech import Phoneme, Phone
 from sadtalker_pack.sadtalker_core.training.speech_data import mouth_opening
 from sadtalker_pack.sadtalker_core.training.synthetic_speech import (
     made_up_words,
+    quiet_utterances,
+    room_noise,
     synthetic_utterances,
     within_silence,
 )
@@ -25,6 +27,19 @@ def test_silence_around_speech_delays_its_phonemes():
     before = int((wrapped.samples == 1).nonzero()[0])
     assert wrapped.phonemes[0].start_s == pytest.approx(0.25 + before / 16000)
     assert wrapped.samples[:before].abs().max() < 1e-3
+
+
+def test_rooms_are_of_all_levels_and_never_speak():
+    resting = torch.randn(64)
+    rooms = quiet_utterances(resting, 12, seed=0)
+    again = quiet_utterances(resting, 12, seed=0)
+    assert all(torch.equal(room.mel, same.mel) for room, same in zip(rooms, again, strict=True))
+    levels = torch.stack([room.mel.float().mean() for room in rooms])
+    assert levels.max() - levels.min() > 1  # 12 dB
+    assert all((room.expression == resting).all() for room in rooms)
+    decibels = [20 * float(room_noise(np.random.default_rng(seed)).std().log10()) for seed in range(12)]
+    assert min(decibels) > -76
+    assert max(decibels) < -36
 
 
 def test_utterances_close_the_lips_where_their_words_do(synthesiser):
