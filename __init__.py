@@ -20,8 +20,10 @@ async def comfy_entrypoint() -> ComfyExtension:
     """Return the extension that lists the pack's nodes; called once by the host at start."""
     try:
         from .nodes import SadTalkerExtension
+        from .nodes.live_preview import add_preview_route
     except Exception:
         # The host reports a failing entrypoint in one line without a traceback, which nobody can act on.
         logging.getLogger(__name__).exception("ComfyUI-SadTalker: the nodes could not be imported")
         raise
+    add_preview_route()
     return SadTalkerExtension()

@@ -5,11 +5,13 @@ from __future__ import annotations
 from comfy_api.latest import ComfyExtension, io
 
 from .edit import CombineCoefficients, EditCoefficients, MixCoefficients
+from .expression import ExpressionEditor, Idle
+from .faces import TalkingFaces
 from .files import LoadCoefficients, SaveCoefficients
-from .finish import PasteBack
+from .finish import CutOut, PasteBack
 from .load import LoadModels
 from .portrait import Extract3DMM
-from .preview import PreviewCoefficients
+from .preview import PreviewCoefficients, PreviewKeypoints
 from .reference import Extract3DMMFromVideo, ReferenceBlink, ReferenceMotion
 from .render import FaceRender, MappingNet
 from .speech import AudioToMel, Blink, ExpNetNode, PoseVAENode
@@ -22,6 +24,7 @@ class SadTalkerExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [
             TalkingHeadNode,
+            TalkingFaces,
             LoadModels,
             Extract3DMM,
             AudioToMel,
@@ -31,13 +34,17 @@ class SadTalkerExtension(ComfyExtension):
             CombineCoefficients,
             EditCoefficients,
             MixCoefficients,
+            ExpressionEditor,
+            Idle,
             SaveCoefficients,
             LoadCoefficients,
             PreviewCoefficients,
+            PreviewKeypoints,
             Extract3DMMFromVideo,
             ReferenceMotion,
             ReferenceBlink,
             MappingNet,
             FaceRender,
             PasteBack,
+            CutOut,
         ]

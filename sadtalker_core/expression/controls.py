@@ -196,6 +196,8 @@ def apply_controls(track: Coefficients, curves: Mapping[str, Tensor], directions
         TrackError: the track holds what is no number, or lacks a stream that is to change.
     """
     check_track(track)
+    if not curves:
+        return track
     frames = len(next(iter(curves.values())))
     if len(track) == 1 and frames > 1:
         track = at_frames(track, torch.zeros(frames, dtype=torch.long))

@@ -24,7 +24,7 @@ from .actions import ACTION_NAMES, action_targets
 _FEATURES = (
     *INNER_LIPS, *OUTER_LIPS, *LEFT_EYE, *RIGHT_EYE, *LEFT_IRIS, *RIGHT_IRIS, *LEFT_BROW, *RIGHT_BROW, *CHIN
 )  # fmt: skip
-_MEANT, _FEATURE, _SKIN = 0.004, 0.015, 0.06
+_MEANT, _FEATURE, _SKIN = 0.004, 0.015, 0.03
 """Tolerances, canonical units: of the vertices that an action moves, of features that it leaves alone, of the skin
 between them, which follows as it does in the faces that the model learned from."""
 _LARGEST_GAIN = 2.0

@@ -16,9 +16,12 @@ SOCKETS = {
     "SadTalkerTalkingHead": "image IMAGE, audio AUDIO, framing COMBO, size INT, fps FLOAT, style INT, seed INT, "
     "expression_scale FLOAT, pose_scale FLOAT, blink BOOLEAN, still BOOLEAN, face_index INT, pack? SADTALKER_PACK "
     "-> video VIDEO",
+    "SadTalkerTalkingFaces": "image IMAGE, audio_1 AUDIO, face_order COMBO, size INT, fps FLOAT, style INT, seed INT, "
+    "expression_scale FLOAT, pose_scale FLOAT, blink BOOLEAN, still BOOLEAN, audio_2? AUDIO, audio_3? AUDIO, "
+    "audio_4? AUDIO, pack? SADTALKER_PACK -> video VIDEO",
     "SadTalkerLoadModels": "model COMBO, official_size? COMBO -> pack SADTALKER_PACK",
-    "SadTalkerExtract3DMM": "pack SADTALKER_PACK, image IMAGE, framing COMBO, size INT, face_index INT "
-    "-> face SADTALKER_FACE, crop IMAGE",
+    "SadTalkerExtract3DMM": "pack SADTALKER_PACK, image IMAGE, framing COMBO, size INT, face_index INT, "
+    "face_order? COMBO, region? MASK, points? STRING -> face SADTALKER_FACE, crop IMAGE",
     "SadTalkerAudioToMel": "audio AUDIO, fps FLOAT -> mel SADTALKER_MEL",
     "SadTalkerBlink": "mel SADTALKER_MEL, rate FLOAT, seed INT, pattern? COMBO -> blinks SADTALKER_BLINK",
     "SadTalkerExpNet": "pack SADTALKER_PACK, mel SADTALKER_MEL, face SADTALKER_FACE, expression_scale FLOAT, "
@@ -32,11 +35,19 @@ SOCKETS = {
     "frames INT, extension COMBO, mel? SADTALKER_MEL, face? SADTALKER_FACE -> coefficients SADTALKER_COEFFS",
     "SadTalkerMixCoefficients": "first SADTALKER_COEFFS, second SADTALKER_COEFFS, way COMBO, part COMBO, "
     "weight FLOAT, overlap FLOAT, pack? SADTALKER_PACK -> coefficients SADTALKER_COEFFS",
+    "SadTalkerExpressionEditor": "pack SADTALKER_PACK, face SADTALKER_FACE, happy FLOAT, sad FLOAT, angry FLOAT, "
+    "surprised FLOAT, afraid FLOAT, disgusted FLOAT, brows FLOAT, brow_slope FLOAT, blink FLOAT, wink FLOAT, "
+    "squint FLOAT, gaze_x FLOAT, gaze_y FLOAT, smile FLOAT, jaw FLOAT, pucker FLOAT, sneer FLOAT, pitch FLOAT, "
+    "yaw FLOAT, roll FLOAT, keyframes STRING, coefficients? SADTALKER_COEFFS "
+    "-> coefficients SADTALKER_COEFFS, picture IMAGE",
+    "SadTalkerIdle": "pack SADTALKER_PACK, face SADTALKER_FACE, seconds FLOAT, fps FLOAT, style INT, seed INT, "
+    "pose_scale FLOAT, blink_rate FLOAT, gaze FLOAT, loop BOOLEAN -> coefficients SADTALKER_COEFFS",
     "SadTalkerSaveCoefficients": "coefficients SADTALKER_COEFFS, filename_prefix STRING, format COMBO, "
     "pack? SADTALKER_PACK -> coefficients SADTALKER_COEFFS",
     "SadTalkerLoadCoefficients": "file COMBO -> coefficients SADTALKER_COEFFS",
     "SadTalkerPreviewCoefficients": "coefficients SADTALKER_COEFFS, width INT, height INT, audio? AUDIO, "
     "pack? SADTALKER_PACK -> plot IMAGE",
+    "SadTalkerPreviewKeypoints": "keypoints SADTALKER_KEYPOINTS, size INT, swing FLOAT -> frames IMAGE, fps FLOAT",
     "SadTalkerExtract3DMMFromVideo": "pack SADTALKER_PACK, framing COMBO, missing COMBO, images_fps FLOAT, "
     "video? VIDEO, images? IMAGE -> coefficients SADTALKER_COEFFS, blinks SADTALKER_BLINK",
     "SadTalkerReferenceMotion": "reference SADTALKER_COEFFS, part COMBO, coefficients? SADTALKER_COEFFS, "
@@ -46,7 +57,10 @@ SOCKETS = {
     "yaw? STRING, pitch? STRING, roll? STRING -> keypoints SADTALKER_KEYPOINTS",
     "SadTalkerFaceRender": "pack SADTALKER_PACK, face SADTALKER_FACE, keypoints SADTALKER_KEYPOINTS, batch_size INT "
     "-> frames IMAGE, fps FLOAT",
-    "SadTalkerPasteBack": "face SADTALKER_FACE, frames IMAGE -> frames IMAGE, mask MASK",
+    "SadTalkerPasteBack": "face SADTALKER_FACE, frames IMAGE, background? IMAGE, mask? MASK, "
+    "moves_surroundings? BOOLEAN -> frames IMAGE, mask MASK",
+    "SadTalkerCutOut": "face SADTALKER_FACE, frames IMAGE, person? MASK, background? IMAGE "
+    "-> frames IMAGE, mask MASK",
 }
 every_node = pytest.mark.parametrize("node_id", sorted(SOCKETS))
 
@@ -127,6 +141,8 @@ def test_talking_head_offers_every_option_of_the_core():
     [
         ("SadTalkerLoadModels", "model"),
         ("SadTalkerExtract3DMM", "framing"),
+        ("SadTalkerExtract3DMM", "face_order"),
+        ("SadTalkerTalkingFaces", "face_order"),
         ("SadTalkerTalkingHead", "framing"),
         ("SadTalkerLoadModels", "official_size"),
         ("SadTalkerBlink", "pattern"),

@@ -159,6 +159,7 @@ class TestApply:
     def test_zeros_change_nothing(self, directions):
         given = track(3)
         assert apply_controls(given, {name: torch.zeros(3) for name in NAMES}, directions) is given
+        assert apply_controls(given, {}, directions) is given
 
     def test_angles_are_added_in_degrees(self):
         turned = apply_controls(track(), {"yaw": curve(10.0), "pitch": curve(-5.0)}, None)

@@ -1,0 +1,185 @@
+"""Expression Editor, Idle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from comfy_api.latest import io, ui
+
+from ..sadtalker_core.checks import check_basis
+from ..sadtalker_core.errors import ControlError
+from ..sadtalker_core.expnet.blink import BLINKS_PER_MINUTE, MAX_BLINKS_PER_MINUTE
+from ..sadtalker_core.expression.controls import (
+    ANGLES,
+    CONTROLS,
+    LARGEST_ANGLE,
+    apply_controls,
+    uses_actions,
+)
+from ..sadtalker_core.expression.directions import action_directions, own_shape
+from ..sadtalker_core.expression.idle import LONGEST_SECONDS, IdleOptions, idle_track
+from ..sadtalker_core.expression.keyframes import curves_of, last_frame, read_keyframes
+from ..sadtalker_core.facerender.render import render_frames
+from ..sadtalker_core.flow import Coefficients, SourceFace
+from ..sadtalker_core.tracks.regions import vertex_model
+from . import inputs, sockets
+from .convert import image_from_frames
+from .host import HostedPack, progress, render_memory, to_device, to_host
+from .live_preview import SUBJECTS
+
+TURNS = {
+    "pitch": "Nod of the head, degrees: more looks down",
+    "yaw": "Turn of the head, degrees: more turns to the picture's right",
+    "roll": "Tilt of the head, degrees: more tilts it counterclockwise",
+}
+KEYFRAMES = (
+    "Values over time, a line for each keyframe: a time in seconds, or a frame such as 30f, then name=value of any "
+    "sliders, such as: 1.5 happy=0.8 brows=0.3. e0 to e63 are single coefficients. What lines name, they decide "
+    "instead of the sliders, smoothly from line to line. Empty: the sliders alone."
+)
+
+
+class ExpressionEditor(io.ComfyNode):
+    """PACK, FACE, COEFFS -> COEFFS, IMAGE."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SadTalkerExpressionEditor",
+            display_name="Expression Editor",
+            category="SadTalker/edit",
+            description="Changes a face with sliders for emotions, brows, eyes, gaze, mouth and head: on the portrait, "
+            "or on top of a motion. Once it has run, its picture follows the sliders.",
+            inputs=[
+                inputs.pack(),
+                inputs.face(),
+                *(_slider(name, control.meaning, control.lowest, 1.0, 0.01) for name, control in CONTROLS.items()),
+                *(_slider(name, TURNS[name], -LARGEST_ANGLE, LARGEST_ANGLE, 0.5) for name in ANGLES),
+                io.String.Input("keyframes", default="", multiline=True, tooltip=KEYFRAMES),
+                sockets.Coeffs.Input(
+                    "coefficients",
+                    optional=True,
+                    tooltip="A motion to add the change to, such as that of ExpNet. Without it: the portrait's own "
+                    "face, for as long as the keyframes last.",
+                ),
+            ],
+            outputs=[
+                sockets.Coeffs.Output(display_name="coefficients", tooltip="The changed motion, for MappingNet."),
+                io.Image.Output(display_name="picture", tooltip="The portrait as the sliders say."),
+            ],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        pack: HostedPack,
+        face: SourceFace,
+        keyframes: str,
+        coefficients: Coefficients | None = None,
+        **sliders: float,
+    ) -> io.NodeOutput:
+        check_basis("Expression Editor", pack.core.basis, face.basis)
+        track = face.coefficients if coefficients is None else coefficients
+        check_basis("Expression Editor", pack.core.basis, track.basis)
+        memory = render_memory(pack.core.renderer, face.cropped[0].numel(), 1)
+        device = pack.load("extractor", "mapping", "renderer", memory_required=memory)
+        face = to_device(face, device)
+        directions = _directions(pack, face)
+        lines = read_keyframes(keyframes, track.fps)
+        frames = len(track) if coefficients is not None else last_frame(lines, track.fps) + 1
+        fixed = {name: torch.full((frames,), value, device=device) for name, value in sliders.items()}
+        curves = fixed | {name: curve.to(device) for name, curve in curves_of(lines, frames, track.fps).items()}
+        _check_can(pack, curves)
+        changed = apply_controls(to_device(track, device), curves, directions)
+        now = apply_controls(face.coefficients, {name: curve[:1] for name, curve in fixed.items()}, directions)
+        keypoints = pack.core.mapping.keypoints(face, now)
+        picture = to_host(image_from_frames(render_frames(pack.core.renderer, face, keypoints, batch_size=1)))
+        token = SUBJECTS.add(pack, face, directions)
+        shown = ui.PreviewImage(picture, cls=cls).as_dict() | {"sadtalker_preview": [token]}
+        return io.NodeOutput(to_host(changed), picture, ui=shown)
+
+
+class Idle(io.ComfyNode):
+    """PACK, FACE -> COEFFS. Its values are the fields of ``IdleOptions``."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SadTalkerIdle",
+            display_name="Idle",
+            category="SadTalker/edit",
+            description="Lets a portrait live without speech: the head sways, the eyes blink and look about.",
+            inputs=[
+                inputs.pack(),
+                inputs.face(),
+                io.Float.Input(
+                    "seconds",
+                    default=8.0,
+                    min=0.04,
+                    max=LONGEST_SECONDS,
+                    step=0.1,
+                    tooltip="Length of the motion.",
+                ),
+                inputs.fps(),
+                inputs.style(),
+                inputs.seed("one of many such motions"),
+                inputs.pose_scale(),
+                io.Float.Input(
+                    "blink_rate",
+                    default=BLINKS_PER_MINUTE,
+                    min=0.0,
+                    max=MAX_BLINKS_PER_MINUTE,
+                    step=0.5,
+                    tooltip="Blinks a minute, on average.",
+                ),
+                io.Float.Input(
+                    "gaze",
+                    default=1.0,
+                    min=0.0,
+                    max=2.0,
+                    step=0.05,
+                    tooltip="Strength of the eyes' own motion: they stay on the viewer while the head turns, and "
+                    "glance away now and then. Only the open networks can move eyes; with others it has no effect.",
+                ),
+                io.Boolean.Input(
+                    "loop", default=True, tooltip="Whether the end passes into the start, for a video that repeats."
+                ),
+            ],
+            outputs=[sockets.Coeffs.Output(display_name="coefficients", tooltip="The motion, for MappingNet.")],
+        )
+
+    @classmethod
+    def execute(cls, pack: HostedPack, face: SourceFace, **values: Any) -> io.NodeOutput:
+        check_basis("Idle", pack.core.basis, face.basis)
+        device = pack.load("expnet", "posevae", "extractor")
+        track = idle_track(pack.core, to_device(face, device), IdleOptions(**values), on_progress=progress())
+        return io.NodeOutput(to_host(track))
+
+
+def _slider(name: str, meaning: str, lowest: float, highest: float, step: float) -> io.Input:
+    return io.Float.Input(
+        name,
+        default=0.0,
+        min=lowest,
+        max=highest,
+        step=step,
+        display_mode=io.NumberDisplay.slider,
+        tooltip=f"{meaning}. 0 changes nothing.",
+    )
+
+
+def _directions(pack: HostedPack, face: SourceFace) -> torch.Tensor | None:
+    model = vertex_model(pack.core)
+    return None if model is None else action_directions(model, own_shape(model, face))
+
+
+def _check_can(pack: HostedPack, curves: dict[str, torch.Tensor]) -> None:
+    if vertex_model(pack.core) is None and uses_actions(curves):
+        used = [name for name, curve in curves.items() if name in CONTROLS and bool(curve.any())]
+        raise ControlError(
+            f"The networks '{pack.core.name}' have no face model with vertices, from which {', '.join(used)} could be "
+            f"told. With them only {', '.join(ANGLES)} and the coefficients e0 to e63 can be set; choose the open "
+            "networks in Load Models, or set the other sliders to 0."
+        )
