@@ -1,4 +1,4 @@
-"""Preview Coefficients."""
+"""Preview Coefficients, Preview Keypoints."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..sadtalker_core.flow import Coefficients
+from ..sadtalker_core.flow import Coefficients, Keypoints
 from ..sadtalker_core.tracks.channels import channels
 from ..sadtalker_core.tracks.matching import check_track
 from ..sadtalker_core.tracks.plot import MAX_SIDE, MIN_HEIGHT, MIN_WIDTH, plot_channels
 from ..sadtalker_core.tracks.regions import vertex_model
-from . import inputs
+from ..sadtalker_core.tracks.turning_view import MAX_SIZE, MIN_SIZE, turning_view
+from . import inputs, sockets
 from .convert import image_from_frames, waveform_from_audio
-from .host import HostedPack, to_host
+from .host import HostedPack, progress, to_host
 
 
 class PreviewCoefficients(io.ComfyNode):
@@ -53,6 +54,43 @@ class PreviewCoefficients(io.ComfyNode):
         curves = channels(coefficients, None if pack is None else vertex_model(pack.core))
         picture = plot_channels(curves, waveform, width=width, height=height)
         return io.NodeOutput(to_host(image_from_frames(picture[None])))
+
+
+class PreviewKeypoints(io.ComfyNode):
+    """KEYPOINTS -> IMAGE."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SadTalkerPreviewKeypoints",
+            display_name="Preview Keypoints",
+            category="SadTalker/edit",
+            description="Draws the face in space, turning slowly, so that lips, lids and head motion can be judged "
+            "before the portrait is rendered.",
+            inputs=[
+                sockets.Keypoints.Input("keypoints", tooltip="Points of the face in each frame, from MappingNet."),
+                io.Int.Input(
+                    "size", default=512, min=MIN_SIZE, max=MAX_SIZE, step=2, tooltip="Pixels of the pictures' sides."
+                ),
+                io.Float.Input(
+                    "swing",
+                    default=35.0,
+                    min=0.0,
+                    max=90.0,
+                    step=1.0,
+                    tooltip="Degrees by which the view turns to either side, in six seconds. 0 looks straight on.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(display_name="frames", tooltip="The pictures, for Create Video or Preview Image."),
+                io.Float.Output(display_name="fps", tooltip="Pictures a second, for Create Video."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, keypoints: Keypoints, size: int, swing: float) -> io.NodeOutput:
+        frames = turning_view(keypoints, size=size, swing=swing, on_progress=progress())
+        return io.NodeOutput(image_from_frames(frames), keypoints.fps)
 
 
 def _side(name: str, default: int, smallest: int) -> io.Input:

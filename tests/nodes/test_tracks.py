@@ -15,7 +15,7 @@ from sadtalker_pack.sadtalker_core.errors import (
     TrackError,
 )
 from sadtalker_pack.sadtalker_core.face3d.regressor_extractor import RegressorExtractor
-from sadtalker_pack.sadtalker_core.flow import Coefficients
+from sadtalker_pack.sadtalker_core.flow import Coefficients, Keypoints
 from sadtalker_pack.sadtalker_core.tracks.files import read_track, write_mat, write_track
 from sadtalker_pack.tests.nodes.comfy_host import ROOT, run_node
 from sadtalker_pack.tests.support.official_networks import rule_regressor
@@ -245,3 +245,14 @@ class TestPreview:
         with pytest.raises(BasisMismatchError):
             run_node("SadTalkerPreviewCoefficients", coefficients=track(basis="bfm09"), width=800, height=400,
                      pack=pack)  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [478, 15])
+def test_keypoints_of_both_packs_are_drawn(count):
+    random = torch.Generator().manual_seed(0)
+    source = torch.randn(count, 3, generator=random)
+    keypoints = Keypoints(source, source + 0.02 * torch.randn(4, count, 3, generator=random), 30.0)
+    frames, fps = run_node("SadTalkerPreviewKeypoints", keypoints=keypoints, size=128, swing=20.0)
+    assert frames.shape == (4, 128, 128, 3)
+    assert fps == 30
+    assert frames.std() > 0.02

@@ -1,0 +1,123 @@
+"""KEYPOINTS -> pictures of them in space, swinging to and fro so that their depth is seen."""
+
+from __future__ import annotations
+
+from math import pi, radians, sin
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..checks import check_shape
+from ..errors import SadTalkerError
+from ..face3d.mesh_topology import load_face_mesh
+from ..face3d.morphable import VERTICES
+from ..face3d.regions import INNER_LIPS, LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS
+from ..flow import Keypoints, Progress, no_progress
+
+MIN_SIZE, MAX_SIZE = 64, 2048
+SWING_SECONDS = 6.0
+"""From straight on to one side, the other side, and back."""
+BACKGROUND, SKIN, MOUTH, EYE, IRIS, POINT = (
+    (24, 26, 30),
+    (205, 182, 165),
+    (60, 18, 22),
+    (238, 238, 234),
+    (60, 80, 110),
+    (120, 190, 250),
+)
+LIGHT = np.array((-0.35, -0.45, -0.82))
+"""Direction to the light: from above, a little from the left, mostly from the camera."""
+SHARPNESS = 2
+"""Drawn so many times larger and then reduced, for smooth edges."""
+
+
+def turning_view(
+    keypoints: Keypoints, *, size: int, swing: float = 35.0, on_progress: Progress = no_progress
+) -> Tensor:
+    """Pictures (T, 3, size, size) in [0, 1]: the mesh of the open pack as a shaded face, other keypoints as balls.
+
+    Args:
+        keypoints: x to the picture's right, y down, z away from the camera; any unit.
+        size: even number of pixels.
+        swing: degrees by which the view turns to either side; 0 looks straight on.
+
+    Raises:
+        SadTalkerError: size or swing is out of its range, or a keypoint is not a number.
+    """
+    if not (MIN_SIZE <= size <= MAX_SIZE and size % 2 == 0):
+        raise SadTalkerError(f"The view needs an even size from {MIN_SIZE} to {MAX_SIZE} pixels, got {size}.")
+    if not 0 <= swing <= 90:
+        raise SadTalkerError(f"The view swings by 0 to 90 degrees, got {swing}.")
+    if not bool(keypoints.driving.isfinite().all()):
+        raise SadTalkerError("Some keypoints are not numbers. Look at the coefficients with Preview Coefficients.")
+    points = _centred(keypoints, size * SHARPNESS)
+    draw = _draw_mesh if points.shape[1] == VERTICES else _draw_points
+    frames = torch.empty(len(keypoints), 3, size, size)
+    for number, shape in enumerate(points):
+        angle = radians(swing) * sin(2 * pi * number / keypoints.fps / SWING_SECONDS)
+        canvas = np.full((size * SHARPNESS, size * SHARPNESS, 3), BACKGROUND, np.uint8)
+        draw(canvas, shape @ _turn(angle))
+        small = cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)
+        frames[number] = torch.from_numpy(small).permute(2, 0, 1).float() / 255
+        on_progress(number + 1, len(points))
+    return frames
+
+
+def _centred(keypoints: Keypoints, size: int) -> np.ndarray:
+    """(T, K, 3) in pixels of the canvas, counted from its middle; the portrait's own points fill three quarters."""
+    check_shape("Keypoints.source", keypoints.source, "K 3")
+    middle = keypoints.source.mean(0)
+    reach = (keypoints.source - middle).norm(dim=1).max().clamp_min(1e-6)
+    return ((keypoints.driving - middle) * (0.375 * size / reach)).double().cpu().numpy()
+
+
+def _turn(angle: float) -> np.ndarray:
+    """Matrix (3, 3) that rows are multiplied with: about the vertical axis."""
+    cosine, sine = np.cos(angle), np.sin(angle)
+    return np.array(((cosine, 0.0, -sine), (0.0, 1.0, 0.0), (sine, 0.0, cosine)))
+
+
+def _draw_mesh(canvas: np.ndarray, shape: np.ndarray) -> None:
+    triangles, colours = _coloured_triangles()
+    corners = shape[triangles]  # (898, 3, 3)
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True) + 1e-9
+    shade = 0.3 + 0.7 * np.abs(normal @ LIGHT)
+    flat = _on_canvas(corners, canvas)
+    for number in np.argsort(-corners[:, :, 2].mean(1)):  # the farthest first
+        cv2.fillConvexPoly(canvas, flat[number], (colours[number] * shade[number]).tolist(), cv2.LINE_AA, _FRACTION)
+    radius = max(1, round(0.4 * float(np.linalg.norm(shape[LEFT_IRIS[1]] - shape[LEFT_IRIS[3]]))))
+    for iris in (LEFT_IRIS[0], RIGHT_IRIS[0]):
+        centre = _on_canvas(shape[iris], canvas)
+        cv2.circle(canvas, centre.tolist(), radius << _FRACTION, IRIS, -1, cv2.LINE_AA, _FRACTION)
+
+
+def _draw_points(canvas: np.ndarray, shape: np.ndarray) -> None:
+    near, far = shape[:, 2].min(), shape[:, 2].max()
+    for number in np.argsort(-shape[:, 2]):
+        share = (far - shape[number, 2]) / max(far - near, 1e-9)  # 1 nearest
+        radius = round(canvas.shape[0] * (0.012 + 0.012 * share))
+        colour = (np.array(POINT) * (0.35 + 0.65 * share)).tolist()
+        centre = _on_canvas(shape[number], canvas)
+        cv2.circle(canvas, centre.tolist(), radius << _FRACTION, colour, -1, cv2.LINE_AA, _FRACTION)
+
+
+_FRACTION = 4
+"""Binary digits behind the point in the coordinates that OpenCV draws."""
+
+
+def _on_canvas(points: np.ndarray, canvas: np.ndarray) -> np.ndarray:
+    """Fixed-point pixels (..., 2) of points (..., 3) counted from the middle of the canvas."""
+    pixels = (points[..., :2] + canvas.shape[0] / 2) * (1 << _FRACTION)
+    return np.round(np.clip(pixels, -(2**24), 2**24)).astype(np.int32)
+
+
+def _coloured_triangles() -> tuple[np.ndarray, np.ndarray]:
+    """Vertex numbers (898, 3) and colours (898, 3): lips' and lids' openings have their own."""
+    triangles = load_face_mesh().triangles.numpy()
+    colours = np.tile(np.array(SKIN, float), (len(triangles), 1))
+    colours[np.isin(triangles, INNER_LIPS).all(1)] = MOUTH
+    colours[np.isin(triangles, LEFT_EYE).all(1) | np.isin(triangles, RIGHT_EYE).all(1)] = EYE
+    return triangles, colours
