@@ -107,7 +107,9 @@ def follow(picture: Tensor, around: Surroundings, crop: Crop, motion: Tensor) ->
     x = (torch.arange(width, device=motion.device) + 0.5) * (2 / width) - 1
     places = shift + torch.stack(torch.broadcast_tensors(x, y[:, None]), -1)
     window, places = window.expand(count, -1, -1, -1), places.expand(count, -1, -1, -1)
-    return F.grid_sample(window, places, padding_mode="border", align_corners=False)
+    moved = F.grid_sample(window, places, padding_mode="border", align_corners=False)
+    # What rests is left alone: sampled in its own place it would be rounded.
+    return torch.where((shift == 0).all(3)[:, None], window, moved)
 
 
 def _outside(places: Tensor, low: int, high: int, first: int, last: int, side: int) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import importlib
 import os
 import shutil
 import sys
@@ -32,6 +33,8 @@ def use_comfy() -> None:
     if str(folder) in sys.path:
         return
     sys.path.insert(0, str(folder))
+    # Now: the host's nodes.py puts a folder with another ``utils`` before this one on the path.
+    importlib.import_module("utils")
     from comfy.cli_args import args
 
     args.cpu = os.environ.get("SADTALKER_DEVICE", "cpu") == "cpu"
@@ -51,27 +54,33 @@ def pack_nodes() -> dict[str, Any]:
 @cache
 def core_nodes() -> dict[str, Any]:
     """The host's own nodes that the example graphs use."""
-    from comfy_extras import nodes_audio, nodes_video
+    from comfy_extras import nodes_audio, nodes_compositing, nodes_images, nodes_mask, nodes_video
 
     import nodes
 
+    mapped = {**nodes_audio.NODE_CLASS_MAPPINGS, **nodes_images.NODE_CLASS_MAPPINGS, **nodes_mask.NODE_CLASS_MAPPINGS}
+    extras = ("LoadAudio", "TrimAudioDuration", "EmptyAudio", "AudioConcat", "InvertMask", "SaveAnimatedWEBP")
     pictures = {"LoadImage": nodes.LoadImage, "PreviewImage": nodes.PreviewImage}
     videos = {name: getattr(nodes_video, name) for name in ("LoadVideo", "CreateVideo", "SaveVideo")}
-    return pictures | videos | {"LoadAudio": nodes_audio.NODE_CLASS_MAPPINGS["LoadAudio"]}
+    joined = {"JoinImageWithAlpha": nodes_compositing.JoinImageWithAlpha}
+    return pictures | videos | joined | {name: mapped[name] for name in extras}
 
 
 @cache
 def object_info() -> dict[str, dict[str, Any]]:
     """What the server's /object_info says about these nodes, in the part that graphs depend on."""
+    from comfy_extras import nodes_audio
+
     import nodes
 
+    titles = {**nodes_audio.NODE_DISPLAY_NAME_MAPPINGS, **nodes.NODE_DISPLAY_NAME_MAPPINGS}
     info = {}
     for name, node in (core_nodes() | pack_nodes()).items():
         if hasattr(node, "GET_SCHEMA"):
             node.GET_SCHEMA()
             names, title = node.RETURN_NAMES, node.SCHEMA.display_name
         else:
-            names, title = node.RETURN_TYPES, {"LoadAudio": "Load Audio", **nodes.NODE_DISPLAY_NAME_MAPPINGS}[name]
+            names, title = node.RETURN_TYPES, titles.get(name, name)
         info[name] = {
             "input": node.INPUT_TYPES(),
             "output": list(node.RETURN_TYPES),
