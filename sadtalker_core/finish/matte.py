@@ -28,6 +28,8 @@ _CONTRAST = 1.25
 """So that the little doubt that the filter leaves within the person and outside is none."""
 _SPREAD = 0.04
 """Over which the person's colours replace those of the background at the edge, in face widths."""
+_SEEN = 8.0
+"""Inverse of the share of the person from which on its colours are shown in full."""
 _BATCH = 8
 
 Mask = NDArray[np.uint8]
@@ -81,7 +83,8 @@ def cut_out(
         alpha = carried(matte, batch)
         colours = edge_colours(batch, alpha, matte.spread)
         if background is None:
-            cut[part] = colours * (alpha > 0)
+            # Straight colours, not darkened by the matte; but where hardly anything is seen they would show as specks.
+            cut[part] = colours * (alpha * _SEEN).clamp_max(1)
         else:
             behind = torch.arange(start, start + len(batch), device=frames.device).clamp_max(len(background) - 1)
             cut[part] = torch.lerp(background[behind], colours, alpha)
