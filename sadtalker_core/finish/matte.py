@@ -135,10 +135,13 @@ def person_matte(picture: Tensor, landmarks: Tensor) -> Tensor:
     if np.isin(labels, (cv2.GC_BGD, cv2.GC_PR_BGD)).any():
         cv2.setRNGSeed(0)  # its first guess of colours is drawn at random
         cv2.grabCut(small, labels, (0, 0, 0, 0), np.zeros((1, 65)), np.zeros((1, 65)), _ROUNDS, cv2.GC_INIT_WITH_MASK)
-    person = _largest(np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8))
+    found = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
+    reach = max(1, round(_EDGE * float(np.ptp(points[list(FACE_OVAL), 0]))))
+    # Poles and cords behind a head, and bridges to other things of its colours, are thin.
+    thick = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (4 * reach + 1, 4 * reach + 1))
+    person = _largest(cv2.morphologyEx(found, cv2.MORPH_OPEN, thick))
     guide = torch.from_numpy(small).to(picture).permute(2, 0, 1)[None] / 255
     hard = torch.from_numpy(person).to(picture)[None, None]
-    reach = max(1, round(_EDGE * float(np.ptp(points[list(FACE_OVAL), 0]))))
     slope, offset = _guided(guide, hard, reach)
     slope, offset = (
         F.interpolate(each, (height, width), mode="bilinear", align_corners=False) for each in (slope, offset)
