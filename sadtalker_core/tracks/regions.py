@@ -56,8 +56,9 @@ def region_matrix(model: MorphableModel, region: str) -> Tensor:
     """(64, 64), multiplied from the right: the change of expression that moves only a region, as a given change does.
 
     Expressions cannot move a region quite alone, so this is the closest in least squares, in which lips, eyes and
-    brows count most. On random expressions the eyes' part moves the lips by 2 % of what the whole does, and the other
-    parts move what they should not by 9 % at most.
+    brows count most. Between expressions of real people a part follows its own change to within 10 % at the mouth, 14 %
+    at the brows and 16 % at the eyes; the lips move by 3 % of the whole change with eyes or brows, and nothing by more
+    than 11 % with a part that is not its own.
     """
     importance = model.mean.new_ones(model.mean.shape[0])
     importance[[*INNER_LIPS, *OUTER_LIPS, *_EYES, *_BROWS]] = _FEATURE_WEIGHT

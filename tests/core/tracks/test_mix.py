@@ -65,13 +65,13 @@ class TestRegions:
             wanted = whole[:, vertices] if name == region else 0.0
             error = float((moved[:, vertices] - wanted).norm() / whole[:, vertices].norm())
             record_property(f"{region}_{name}", error)
-            assert error < (0.2 if name == region else 0.1), (name, error)
+            assert error < (0.25 if name == region else 0.15), (name, error)
 
     @pytest.mark.parametrize("region", ["eyes", "brows"])
     def test_the_lips_stay_where_they_are(self, model, region):
         change = torch.randn(200, 64) * model.expression_deviation
         whole = model.offsets(change)[:, OUTER_LIPS].norm()
-        assert model.offsets(change @ region_matrix(model, region))[:, OUTER_LIPS].norm() < 0.025 * whole
+        assert model.offsets(change @ region_matrix(model, region))[:, OUTER_LIPS].norm() < 0.03 * whole
 
     def test_half_a_region(self, model):
         first, second = track(), track()
