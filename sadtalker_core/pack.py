@@ -89,6 +89,15 @@ class Renderer(Protocol):
         """Frames (B, 3, face.crop.height, face.crop.width) in [0, 1] for driving keypoints (B, K, 3)."""
         ...
 
+    def source_positions(self, source: Any, driving: Tensor) -> tuple[Tensor, Tensor]:
+        """Where what the same frames show lies in the portrait.
+
+        Returns:
+            Positions (B, 2, H, W), x and y in pixels of ``face.cropped``, the first pixel's centre at 0.5, in any size
+            that covers the frame; trust (B, 1, H, W) from 0, where the frame shows what the portrait does not, to 1.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Pack:

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from .blocks import ConvBlock, DownBlock
 from .keypoints import DEPTH
-from .motion import FEATURES, DenseMotion, MotionSource
+from .motion import FEATURES, DenseMotion, Motion, MotionSource
 from .spade import FEATURES as WARPED_FEATURES
 from .spade import SpadeDecoder
 
@@ -45,9 +45,14 @@ class Generator(nn.Module):
             driving: keypoints (B, 15, 3) of the frames.
         """
         motion = self.dense_motion_network(source, driving)
-        features = features.expand(len(driving), -1, -1, -1, -1)
-        warped = F.grid_sample(features, motion.deformation, align_corners=False).flatten(1, 2)
+        warped = warp_features(features, motion).flatten(1, 2)
         return self.decoder(self.fourth(self.third(warped)) * motion.occlusion)
+
+
+def warp_features(features: Tensor, motion: Motion) -> Tensor:
+    """Features (B, C, D, h, w) of frames from those of the portrait (1, C, D, h, w)."""
+    features = features.expand(len(motion.deformation), -1, -1, -1, -1)
+    return F.grid_sample(features, motion.deformation, align_corners=False)
 
 
 class ResidualBlock(nn.Module):

@@ -10,9 +10,15 @@ from torch.nn import functional as F
 
 from ..checks import check_shape
 from ..flow import SourceFace
-from .generator import Generator
-from .keypoints import KEYPOINTS
+from .blocks import coordinate_grid
+from .generator import Generator, warp_features
+from .keypoints import DEPTH, KEYPOINTS
 from .motion import MotionSource
+
+_CELL = 4
+"""Pixels of the portrait a cell of the features."""
+_AGREEING = 0.03
+"""Distance between the places that a pixel's layers come from, as parts of [-1, 1], at which they count for little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,29 @@ class NeuralRenderer(nn.Module):
         check_shape("driving", driving, f"B {KEYPOINTS} 3")
         frames = self.generator(source.features, source.motion, driving)
         return resize_frames(frames, source.width, source.height)
+
+    @torch.inference_mode()
+    def source_positions(self, source: PreparedSource, driving: Tensor) -> tuple[Tensor, Tensor]:
+        """See ``pack.Renderer``; (B, 2, S / 4, S / 4) and (B, 1, S / 4, S / 4).
+
+        The network moves a volume: the place of a pixel is the mean over its layers, by how strong the features are
+        that come from each. Trust is what the network calls occlusion, less where layers disagree. The motion is
+        computed again, which costs a part of what rendering does.
+        """
+        check_shape("driving", driving, f"B {KEYPOINTS} 3")
+        motion = self.generator.dense_motion_network(source.motion, driving)
+        strength = warp_features(source.features, motion).square().mean(1).sqrt() + 1e-6  # (B, 16, h, w)
+        strength = (strength / strength.sum(1, keepdim=True))[..., None]
+        height, width = strength.shape[2:4]
+        # Features are read half a cell off towards the edge, see DenseMotion; what is drawn from them is not.
+        shift = (motion.deformation - coordinate_grid(DEPTH, height, width, like=driving))[..., :2]
+        mean = (strength * shift).sum(1)  # (B, h, w, 2)
+        spread = (strength[..., 0] * (shift - mean[:, None]).square().sum(-1)).sum(1, keepdim=True)
+        pixels = driving.new_tensor((width - 1, height - 1)) / 2 * _CELL
+        y, x = (torch.arange(size).to(driving) + 0.5 for size in (height, width))
+        still = torch.stack(torch.broadcast_tensors(x, y[:, None])) * _CELL
+        seen = motion.occlusion / motion.occlusion.amax((2, 3), keepdim=True)  # the decoder can make up for a factor
+        return still + (mean * pixels).permute(0, 3, 1, 2), seen * torch.exp(-spread / (2 * _AGREEING**2))
 
 
 def resize_frames(frames: Tensor, width: int, height: int) -> Tensor:
