@@ -42,6 +42,10 @@ class VideoClip:
     """the real video of the same input, frame for frame as far as both go; it has no reference of its own"""
     same_view: bool = False
     """whether the reference is cropped by the same box, so that its pixels can be compared with these"""
+    source_points: Tensor | None = None
+    """(478, 3) landmarks of ``source``, its pixels"""
+    sync_frames: Tensor | None = None
+    """(T, 3, 224, 224) uint8 RGB, on the CPU: what SyncNet sees of each frame, more than ``frames`` show"""
 
     def __post_init__(self) -> None:
         count = check_shape("VideoClip.frames", self.frames, f"T 3 {CLIP_SIZE} {CLIP_SIZE}")["T"]

@@ -1,0 +1,1 @@
+"""Published networks that measure videos; their files are not shipped."""
