@@ -33,7 +33,7 @@ class FeatureStatistics:
 
         Source: Chan et al., "Updating formulae and a pairwise algorithm for computing sample variances", 1979.
         """
-        rows = features.double().cpu()
+        rows = features.cpu().double()  # in this order: not every device has float64
         mean, total = rows.mean(0), self.count + len(rows)
         centred, step = rows - mean, mean - self.mean
         self._scatter += centred.T @ centred + torch.outer(step, step) * (self.count * len(rows) / total)

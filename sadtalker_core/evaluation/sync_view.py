@@ -32,12 +32,9 @@ def sync_boxes(points: Tensor) -> Tensor:
     found = torch.cat(((low + high) / 2, (high - low).amax(1, keepdim=True) / 2), 1).double().cpu().numpy()
     times = seen.nonzero()[:, 0].cpu().numpy()
     everywhere = [np.interp(np.arange(len(points)), times, column) for column in found.T]
-    # The filter takes what lies beyond both ends for 0.
-    steady = [medfilt(np.pad(column, _SMOOTHING // 2, "edge"), _SMOOTHING)[_INNER] for column in everywhere]
+    margin = _SMOOTHING // 2  # the filter takes what lies beyond both ends for 0
+    steady = [medfilt(np.pad(column, margin, "edge"), _SMOOTHING)[margin:-margin] for column in everywhere]
     return torch.from_numpy(np.stack(steady, 1))
-
-
-_INNER = slice(_SMOOTHING // 2, -(_SMOOTHING // 2))
 
 
 def cut_sync_view(picture: Tensor, box: Tensor) -> Tensor:
