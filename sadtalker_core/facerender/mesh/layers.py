@@ -1,4 +1,4 @@
-"""The portrait in two layers: the person, who moves, and the background behind, which stays."""
+"""The portrait in two layers: the person, who moves, and the background behind, which stays above the shoulders."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from ...face3d.regions import FACE_OVAL
 _WORKING_SIDE = 256
 """Longer side in pixels of the picture in which the person is looked for."""
 _GRABCUT_ROUNDS = 4
-_GROWTH = 0.05
+_GROWTH = 0.03
 """How far the person is grown, in face widths: fine hair belongs to it, and a rim of background that moves along is
 seen less than hair that is cut off."""
-_FADE = 0.03
-"""Over which its edge fades, same unit."""
-_NECK = (-0.25, 0.0)
+_FADE = 0.02
+"""Over which its edge fades, same unit; over as much again, further out, what is filled in fades into the picture."""
+_NECK = (-0.25, 0.05)
 """Between these heights, in face heights below the chin, the background begins to move with the neck and shoulders.
-They move little, and a cut along a collar shows more than a background that follows them."""
+They move little, and what GrabCut missed of a collar would show beside the one that moves."""
+_RELAXATIONS = 16
+"""Steps at each resolution of the membrane that fills the background."""
 _LEAST_BACKGROUND = 0.02
 """Share of the picture below which there is no background worth a layer of its own."""
 
@@ -32,12 +34,19 @@ Mask = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """Put together at rest they are the portrait again, exactly."""
+    """Put together at rest, person + (1 - matte) * background, they are the portrait again."""
 
     matte: Tensor
     """(1, h, w) the person: 1 inside, 0 outside"""
+    person: Tensor
+    """(3, h, w) what to add to the background behind the matte: the portrait inside it; in its faded edge and around
+    it what fine hair and shadow change of the background, which may be below 0"""
     background: Tensor
-    """(3, h, w) the portrait outside the person, and inside what may show when the person moves away"""
+    """(3, h, w) the portrait far from the person, and near and inside what may show when the person moves away"""
+    filled: Tensor
+    """(1, h, w) how far ``background`` was filled in: 1 near and inside the person, 0 far from it"""
+    follows: Tensor
+    """(h,) how far each row of the background moves with the person: 0 above the shoulders, 1 below the chin"""
 
 
 def split_layers(picture: Tensor, landmarks: Tensor) -> Layers:
@@ -48,21 +57,30 @@ def split_layers(picture: Tensor, landmarks: Tensor) -> Layers:
     """
     person = _person(picture, landmarks)
     if 1 - person.float().mean() < _LEAST_BACKGROUND:
-        return Layers(torch.ones_like(picture[:1]), picture)
+        whole = torch.ones_like(picture[:1])
+        return Layers(whole, picture, picture, torch.zeros_like(whole), whole[0, :, 0] * 0)
     face = landmarks[list(FACE_OVAL), :2]
     width, height = (face.amax(0) - face.amin(0)).tolist()
     growth, fade = (max(1, round(share * width)) for share in (_GROWTH, _FADE))
-    grown = _grown(person.to(picture), growth)
-    faded = F.avg_pool2d(_grown(grown, fade)[None], 2 * fade + 1, 1, fade, count_include_pad=False)[0]
+    matte = _faded(_grown(person.to(picture), growth), fade)
+    near = matte > 0
+    # Filled from well outside the edge, where no hair and no shadow of the person is left.
+    filled = _faded(near.to(picture), fade)
+    background = torch.lerp(picture, _filled(picture, filled == 0), filled)
     rows = torch.arange(picture.shape[1], device=picture.device) - face[:, 1].amax()
-    held = ((rows / height - _NECK[0]) / (_NECK[1] - _NECK[0])).clamp(0, 1)[:, None]
-    matte = torch.maximum(torch.maximum(grown, faded), held)
-    # Where the edge fades the background is the picture, or the layers would not add up to it.
-    return Layers(matte, torch.where(grown > 0, _filled(picture, grown == 0), picture))
+    follows = ((rows / height - _NECK[0]) / (_NECK[1] - _NECK[0])).clamp(0, 1)
+    follows = follows * follows * (3 - 2 * follows)
+    return Layers(matte, picture - (1 - matte) * background, background, filled, follows)
 
 
 def _grown(mask: Tensor, reach: int) -> Tensor:
     return F.max_pool2d(mask[None], 2 * reach + 1, 1, reach)[0]
+
+
+def _faded(mask: Tensor, reach: int) -> Tensor:
+    """The mask (1, h, w), and around it a fall from 1 to 0 over twice ``reach`` pixels."""
+    spread = F.avg_pool2d(_grown(mask, reach)[None], 2 * reach + 1, 1, reach, count_include_pad=False)[0]
+    return torch.maximum(mask, spread)
 
 
 def _person(picture: Tensor, landmarks: Tensor) -> Tensor:
@@ -96,8 +114,10 @@ def _prior(points: NDArray[np.float64], width: int, height: int) -> Mask:
         right = np.array(corners) * face
         return chin + np.concatenate((right, right[::-1] * (-1, 1)))
 
-    draw(centre + (outline - centre) * (1.35, 1.5) - (0, 0.12 * face[1]), cv2.GC_PR_FGD)  # head and hair
-    draw(below_chin((0.35, -0.1), (0.5, 0.35), (1.3, 0.7), (1.5, 9.0)), cv2.GC_PR_FGD)  # shoulders
+    # Wide on purpose: hair and clothes left out here would be learnt as colours of the background, while that shows its
+    # colours at the rim often enough.
+    draw(centre + (outline - centre) * (1.5, 1.6) - (0, 0.12 * face[1]), cv2.GC_PR_FGD)  # head and hair
+    draw(below_chin((0.35, -0.15), (0.6, 0.0), (1.3, 0.2), (1.7, 0.5), (1.7, 9.0)), cv2.GC_PR_FGD)  # shoulders
     y, x = np.mgrid[:height, :width]
     reach = ((x - centre[0]) / face[0]) ** 2 + ((y - centre[1]) / face[1] + 0.1) ** 2
     rim = np.minimum(np.minimum(x, width - 1 - x), y) < max(2, height // 64)
@@ -118,18 +138,20 @@ def _largest(mask: Mask) -> Mask:
 
 
 def _filled(picture: Tensor, known: Tensor) -> Tensor:
-    """The picture (3, h, w) with smooth colours where ``known`` (1, h, w) is false: a pyramid of means, from coarse
-    to fine (push-pull; Gortler et al., 1996)."""
+    """The picture (3, h, w) where ``known`` (1, h, w) is false with the colours of a membrane stretched between what
+    is known, so that it goes on smoothly at the border. Solved from coarse to fine (cascadic multigrid)."""
     weight = known.to(picture)[None]
     colours = picture[None] * weight
     levels = [(colours, weight)]
     while min(weight.shape[2:]) > 1:
         colours, weight = (F.avg_pool2d(each, 2, ceil_mode=True, count_include_pad=False) for each in (colours, weight))
         levels.append((colours, weight))
-    colours, weight = levels.pop()
-    filled = colours / weight.clamp_min(1e-6)
+    filled = torch.zeros_like(colours)
     for colours, weight in reversed(levels):
-        coarse = F.interpolate(filled, colours.shape[2:], mode="bilinear", align_corners=False)
-        share = weight.clamp(0, 1)
-        filled = torch.where(weight > 0, torch.lerp(coarse, colours / weight.clamp_min(1e-6), share), coarse)
-    return filled[0]
+        filled = F.interpolate(filled, colours.shape[2:], mode="bilinear", align_corners=False)
+        fixed, there = weight > 0, colours / weight.clamp_min(1e-6)
+        for _ in range(_RELAXATIONS):
+            filled = torch.where(fixed, there, filled)
+            wide = F.pad(filled, (1, 1, 1, 1), mode="replicate")
+            filled = (wide[:, :, 1:-1, 2:] + wide[:, :, 1:-1, :-2] + wide[:, :, 2:, 1:-1] + wide[:, :, :-2, 1:-1]) / 4
+    return torch.where(known, picture, filled[0])

@@ -1,7 +1,7 @@
 """The open pack's renderer: a layered warp of the portrait, driven by the posed face mesh.
 
-Layers, back to front: the background, which stays; the inside of mouth and eyes, seen only through their apertures;
-the person, warped by a smooth field with a cut along each slit.
+Layers, back to front: the background, which stays down to the shoulders; the inside of mouth and eyes, seen only
+through their apertures; the person, warped by a smooth field with a cut along each slit.
 """
 
 from __future__ import annotations
@@ -85,7 +85,9 @@ class _Posed:
     """the head's motion"""
     slits: list[tuple[Slit, Aperture]]
     positions: Tensor
-    """(B, 2, h, w) where in the portrait each pixel of the frame lies, pixels"""
+    """(B, 2, h, w) where in the portrait each pixel of the frame lies if it shows the person, pixels"""
+    background: Tensor
+    """(B, 2, h, w) the same if it shows the background"""
 
 
 class MeshRenderer(nn.Module):
@@ -124,8 +126,12 @@ class MeshRenderer(nn.Module):
     def render(self, source: PreparedSource, driving: Tensor) -> Tensor:
         """Frames (B, 3, h, w) in [0, 1] for driving vertices (B, 478, 3), pixels of the cropped portrait."""
         posed = self._pose(source, driving)
-        person = _sample(torch.cat((source.picture, source.layers.matte)), posed.positions)
-        frames = torch.lerp(source.layers.background.expand(len(driving), -1, -1, -1), person[:, :3], person[:, 3:])
+        layers = source.layers
+        person = _sample(torch.cat((layers.person, layers.matte)), posed.positions)
+        frames = layers.background.expand(len(driving), -1, -1, -1).clone()
+        top = int((layers.follows == 0).sum())
+        frames[:, :, top:] = _sample(layers.background, posed.background[:, :, top:])
+        frames.mul_(1 - person[:, 3:]).add_(person[:, :3])
         for slit, aperture in posed.slits:
             self._show_inside(frames, source, slit, aperture, posed.rigid, driving)
         return frames.clamp_(0, 1)
@@ -144,12 +150,10 @@ class MeshRenderer(nn.Module):
             from 1 where it shows what the portrait shows there to 0 where it was painted or filled in.
         """
         posed = self._pose(source, driving)
-        matte = source.layers.matte
-        person = _sample(matte, posed.positions)
-        height, width = matte.shape[1:]
-        still = pixel_grid(height, width, 1, driving)
-        positions = torch.where(person > 0.5, posed.positions, still)
-        trust = torch.where(person > 0.5, person, (1 - person) * (1 - matte))
+        matte, filled = source.layers.matte, source.layers.filled
+        person, near = _sample(torch.cat((matte, filled)), posed.positions).split(1, 1)
+        positions = torch.where(person > 0.5, posed.positions, posed.background)
+        trust = torch.where(person > 0.5, person, (1 - near) * (1 - _sample(filled, posed.background)))
         for slit, aperture in posed.slits:
             window = aperture.surroundings(matte.shape[1:], **_INSIDE)
             if window.empty:
@@ -170,7 +174,8 @@ class MeshRenderer(nn.Module):
         slits += [(slit, measure_aperture(slit, driving)) for slit in EYE_SLITS]
         warp = self._warp(source, driving, rigid, [aperture for _, aperture in slits])
         height, width = source.picture.shape[1:]
-        return _Posed(rigid, slits, pixel_grid(height, width, 1, driving) + warp)
+        still = pixel_grid(height, width, 1, driving)
+        return _Posed(rigid, slits, still + warp, still + source.layers.follows[:, None] * warp)
 
     def _warp(
         self, source: PreparedSource, driving: Tensor, rigid: Similarity, apertures: Sequence[Aperture]

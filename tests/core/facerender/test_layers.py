@@ -1,5 +1,9 @@
 """The person and what is behind."""
 
+from dataclasses import replace
+
+import cv2
+import numpy as np
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.face3d.extract import extract_face
@@ -30,7 +34,7 @@ def at(mask, point):
 
 
 def test_together_they_are_the_portrait(face, layers):
-    together = torch.lerp(layers.background, face.cropped, layers.matte)
+    together = layers.person + (1 - layers.matte) * layers.background
     assert (together - face.cropped).abs().max() < 1e-6
 
 
@@ -67,6 +71,55 @@ def test_the_background_does_not_move_with_the_head(pack, face, layers):
     assert away.float().mean() > 0.05
     assert change[away].max() < 1e-5
     assert change[~away].max() > 0.3
+
+
+SKIN, JACKET, WALL, CURTAIN = (0.8, 0.5, 0.4), (0.5, 0.2, 0.3), (0.1, 0.3, 0.7), (0.1, 0.6, 0.3)
+"""Skin and jacket have more than 0.1 of red, wall and curtain, however they mix, do not."""
+
+
+def person_before_two_colours(face, shoulders):
+    """The face's outline filled with skin, in a jacket of that half width, in face widths."""
+    points = face.landmarks[:, :2].numpy()
+    outline, chin = points[list(FACE_OVAL)], points[152]
+    middle, size = outline.mean(0), np.ptp(outline, axis=0)
+    height, width = face.cropped.shape[1:]
+    picture = np.empty((height, width, 3), np.float32)
+    picture[:, : width // 2], picture[:, width // 2 :] = WALL, CURTAIN
+    right = np.array([(0.4, -0.1), (shoulders, 0.15), (shoulders, 9.0)]) * size
+    body = chin + np.concatenate((right, right[::-1] * (-1, 1)))
+    for shape, colour in ((body, JACKET), (middle + (outline - middle) * 1.2, SKIN)):
+        cv2.fillPoly(picture, [np.rint(shape).astype(np.int32)], colour)
+    noise = torch.rand(1, height, width, generator=torch.Generator().manual_seed(0))
+    picture = torch.from_numpy(picture).permute(2, 0, 1) + 0.02 * (noise - 0.5)
+    return replace(face, picture=picture, cropped=picture)
+
+
+@pytest.mark.parametrize("shoulders", [0.7, 1.0, 3.0])
+@pytest.mark.parametrize("roll", [-15.0, 15.0])
+@pytest.mark.parametrize("yaw", [0.0, 12.0])
+def test_where_the_person_moved_away_nothing_of_it_stays(pack, face, shoulders, roll, yaw):
+    drawn = person_before_two_colours(face, shoulders)
+    turn = HeadTurn(yaw=torch.tensor([yaw]), roll=torch.tensor([roll]))
+    driving = pack.mapping.keypoints(drawn, drawn.coefficients, turn).driving
+    renderer = MeshRenderer()
+    source = renderer.prepare(drawn, drawn.landmarks)
+    frame, matte = renderer.render(source, driving)[0], renderer.matte(source, driving)[0]
+    was_person = drawn.cropped[0] > 0.3
+    uncovered = was_person & (matte < 0.5)
+    assert uncovered.sum() > 100
+    assert frame[0][uncovered].max() < 0.1 + 0.02
+    assert frame[0][matte == 0].max() < 0.1 + 0.02
+    # Half person, half background is nothing but an edge.
+    between = ((frame[0] > 0.13) & (frame[0] < 0.45)).float()
+    assert (-torch.nn.functional.max_pool2d(-between[None, None], 3, 1, 1)).sum() == 0
+
+
+def test_shoulders_belong_to_the_person(face):
+    drawn = person_before_two_colours(face, shoulders=3.0)
+    matte = split_layers(drawn.cropped, drawn.landmarks).matte[0]
+    person = drawn.cropped[0] > 0.3
+    assert matte[person].min() == 1
+    assert (matte[~person] > 0).float().mean() < 0.2
 
 
 def test_a_picture_that_is_all_person_has_one_layer(face):
