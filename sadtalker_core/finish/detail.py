@@ -20,6 +20,7 @@ from ..face3d.extract import MAX_OWN_SIZE
 from ..facerender.render import frames_at_once
 from ..flow import Keypoints, Progress, SourceFace, no_progress
 from ..pack import Renderer
+from .follow import measured_motion
 
 _WINDOW = 7
 """Pixels of the renderer's frames a side in which frame and moved portrait are compared."""
@@ -117,10 +118,13 @@ def moved_detail(detail: Detail, frames: Tensor, positions: Tensor, trust: Tenso
     """
     rows, columns = detail.portrait.shape[1:]
     fitted = _resized(frames, rows, columns)
-    near = _moved(detail.portrait, _fitted_positions(positions, rows, columns, detail.portrait))
-    share = _resized(trust, rows, columns).clamp(0, 1) * likeness(fitted, near)
+    sides = positions.new_tensor((columns, rows))[:, None, None]
+    shift = _resized(positions * (2 / sides) - 1 - _still(positions), rows, columns, mode="bilinear")
+    shift = _corrected(shift, detail.portrait, fitted)
+    share = _resized(trust, rows, columns).clamp(0, 1) * likeness(fitted, _moved(detail.portrait, shift))
     height, width = detail.band.shape[1:]
-    band = _moved(detail.band, _fitted_positions(positions, height, width, detail.portrait), mode="bicubic")
+    # The shift is enlarged, not the position, so that what rests does so up to the edge.
+    band = _moved(detail.band, _resized(shift, height, width, mode="bilinear"), mode="bicubic")
     return band * F.interpolate(share, (height, width), mode="bilinear", align_corners=False)
 
 
@@ -139,13 +143,18 @@ def likeness(first: Tensor, second: Tensor) -> Tensor:
     return alike * torch.exp(-0.5 * ((a - b) / _BRIGHTNESS) ** 2)
 
 
-def _fitted_positions(positions: Tensor, height: int, width: int, portrait: Tensor) -> Tensor:
-    """Positions (B, 2, h, w) in pixels of the portrait -> (B, height, width, 2) in [-1, 1] for ``grid_sample``."""
-    sides = positions.new_tensor((portrait.shape[2], portrait.shape[1]))[:, None, None]
-    shift = positions * (2 / sides) - 1 - _still(positions)
-    # The shift is enlarged, not the position, so that what rests does so up to the edge.
-    shift = _resized(shift, height, width, mode="bilinear")
-    return (shift + _still(shift)).permute(0, 2, 3, 1)
+def _corrected(shift: Tensor, portrait: Tensor, frames: Tensor) -> Tensor:
+    """A shift (B, 2, h, w) of the portrait (3, h, w), less its error as the frames (B, 3, h, w) show it.
+
+    A network draws what it believes, not what its motion field says, and half a pixel of its frame may be several of
+    the picture.
+    """
+    moved = _moved(portrait, shift)
+    pairs = zip(moved, frames, strict=True)
+    error = 2 * torch.cat([measured_motion(place, frame[None]) for place, frame in pairs])
+    error = _resized(error, *shift.shape[2:], mode="bilinear")
+    grid = (error + _still(error)).permute(0, 2, 3, 1)
+    return error + F.grid_sample(shift, grid, padding_mode="border", align_corners=False)
 
 
 def _still(like: Tensor) -> Tensor:
@@ -154,7 +163,9 @@ def _still(like: Tensor) -> Tensor:
     return torch.stack(torch.broadcast_tensors(x, y[:, None]))
 
 
-def _moved(picture: Tensor, grid: Tensor, mode: str = "bilinear") -> Tensor:
+def _moved(picture: Tensor, shift: Tensor, mode: str = "bilinear") -> Tensor:
+    """A picture (C, h, w) in each of the frames that a shift (B, 2, h, w), in units of [-1, 1], makes of it."""
+    grid = (shift + _still(shift)).permute(0, 2, 3, 1)
     pictures = picture[None].expand(len(grid), -1, -1, -1)
     return F.grid_sample(pictures, grid, mode=mode, padding_mode="border", align_corners=False)
 
