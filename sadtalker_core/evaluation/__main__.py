@@ -1,18 +1,28 @@
-"""``python -m sadtalker_core.evaluation motion --clips DIR --pack open``: numbers for how a pack moves faces."""
+"""``python -m sadtalker_core.evaluation {motion,video,compare} ...``: numbers for packs and for finished videos."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
 
 from ..pack import Pack
 from ..training.open_pack import HELD_OUT_EVERY
 from ..weights.open_pack import OPEN_ASSETS, load_open_pack
 from .clips import read_clips
+from .compare import comparison, comparison_table, read_evaluation
+from .figure_table import as_json as evaluation_as_json
+from .figure_table import figures_table
+from .metric_list import METRICS
 from .motion import MEASURES, MouthFigures, as_json, measure_motion
 from .motion_table import clip_rows, motion_rows
 from .report import markdown_table
+from .video import VideoFolders, evaluate_folder
+from .video_metrics import MetricSet, Surroundings
 
 
 def main() -> None:
@@ -20,6 +30,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sadtalker_core.evaluation", description=__doc__)
     commands = parser.add_subparsers(required=True)
     _add_motion(commands.add_parser("motion", help="lips, silence, head and identity against real clips"))
+    _add_video(commands.add_parser("video", help="the paper's figures of a folder of finished videos"))
+    _add_compare(commands.add_parser("compare", help="several folders of the same inputs in one table"))
     given = parser.parse_args()
     given.run(given)
 
@@ -48,9 +60,60 @@ def _run_motion(given: argparse.Namespace) -> None:
         rows += clip_rows(mouth)
     table = markdown_table(rows)
     report = {"pack": given.pack, "clips": given.clips.name, "held_out": given.held_out, **as_json(results)}
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "motion.json").write_text(json.dumps(report, indent=2, ensure_ascii=False), encoding="utf-8")
-    (given.out / "motion.md").write_text(table, encoding="utf-8")
+    _write(given.out, "motion", report, table)
+
+
+def _add_video(command: argparse.ArgumentParser) -> None:
+    command.add_argument("videos", type=Path, help="folder of finished videos")
+    command.add_argument("--references", type=Path, help="folder of the real videos, of the same names")
+    command.add_argument("--sources", type=Path, help="folder of the portraits, of the same names")
+    command.add_argument("--cropped", action="store_true", help="all videos are square face crops already")
+    command.add_argument("--measures", nargs="+", choices=tuple(METRICS), default=tuple(METRICS))
+    command.add_argument("--weights", type=Path, default=Path("models/sadtalker/evaluation"))
+    command.add_argument("--device", default="cpu", help="where networks compute")
+    command.add_argument("--out", type=Path, default=Path("runs/evaluation"), help="where video.json and .md go")
+    command.set_defaults(run=_run_video)
+
+
+def _run_video(given: argparse.Namespace) -> None:
+    landmarker = load_open_pack().landmarker
+    metrics = MetricSet.make(
+        {name: METRICS[name] for name in given.measures}, Surroundings(given.weights, torch.device(given.device))
+    )
+    folders = VideoFolders(given.videos, given.references, given.sources, given.cropped)
+    with tqdm(desc="videos", unit="video") as bar:
+        evaluation = evaluate_folder(
+            folders, landmarker, metrics, on_progress=lambda done, all_: _show(bar, done, all_)
+        )
+    report = {"videos": given.videos.name, "measures": given.measures, **evaluation_as_json(evaluation)}
+    _write(given.out, "video", report, figures_table(evaluation))
+
+
+def _show(bar: tqdm, done: int, everything: int) -> None:
+    bar.total = everything
+    bar.update(done - bar.n)
+
+
+def _add_compare(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "results", type=Path, nargs="+", help="folders that `video --out` wrote; the first is compared to"
+    )
+    command.add_argument("--paper", help="also print a table of the paper: 1, 3, 4, A5, A6 or A7")
+    command.add_argument("--out", type=Path, default=Path("runs/evaluation"), help="where compare.json and .md go")
+    command.set_defaults(run=_run_compare)
+
+
+def _run_compare(given: argparse.Namespace) -> None:
+    evaluations = {folder.name: read_evaluation(folder) for folder in given.results}
+    if len(evaluations) < len(given.results):
+        raise SystemExit("The folders of results are told apart by their last names, and two of these are the same.")
+    _write(given.out, "compare", comparison(evaluations), comparison_table(evaluations, given.paper))
+
+
+def _write(folder: Path, name: str, report: dict[str, Any], table: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(report, indent=2, ensure_ascii=False), encoding="utf-8")
+    (folder / f"{name}.md").write_text(table, encoding="utf-8")
     print(table)
 
 

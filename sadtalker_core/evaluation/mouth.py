@@ -62,9 +62,9 @@ def correlation(predicted: Tensor, tracked: Tensor, lag: int = 0) -> float:
     return float(torch.corrcoef(torch.stack((one, other)))[0, 1])
 
 
-def lagged_correlations(predicted: Tensor, tracked: Tensor) -> dict[int, float]:
-    """``correlation`` at each lag from -MAX_LAG to MAX_LAG."""
-    return {lag: correlation(predicted, tracked, lag) for lag in range(-MAX_LAG, MAX_LAG + 1)}
+def lagged_correlations(predicted: Tensor, tracked: Tensor, max_lag: int = MAX_LAG) -> dict[int, float]:
+    """``correlation`` at each lag from -max_lag to max_lag."""
+    return {lag: correlation(predicted, tracked, lag) for lag in range(-max_lag, max_lag + 1)}
 
 
 def best_common_lag(clips: Sequence[dict[int, float]]) -> int:

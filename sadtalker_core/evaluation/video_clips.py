@@ -1,0 +1,89 @@
+"""Video files -> films: decoded as they are read, at 25 frames a second, with the sound that belongs to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from av.error import FFmpegError
+from PIL import Image
+from torch import Tensor
+
+from ..errors import SadTalkerError
+from ..flow import MODEL_FPS, Waveform
+from ..training.tracks import VIDEO_SUFFIXES, read_sound
+from .face_clip import Film, at_model_rate
+from .video_metrics import CLIP_SECONDS
+
+PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
+
+
+def videos_in(folder: Path) -> list[Path]:
+    """The videos of a folder by name.
+
+    Raises:
+        SadTalkerError: there is none, or two of one name, which could not be paired with other folders' videos.
+    """
+    found = sorted(f for f in folder.iterdir() if f.suffix.lower() in VIDEO_SUFFIXES) if folder.is_dir() else []
+    if not found:
+        raise SadTalkerError(
+            f"Expected a folder of videos ({', '.join(sorted(VIDEO_SUFFIXES))}), found none in {folder}."
+        )
+    names = [path.stem for path in found]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise SadTalkerError(f"Videos are paired by name, but {folder} holds several called {', '.join(twice)}.")
+    return found
+
+
+def matching_file(folder: Path, name: str, suffixes: set[str]) -> Path | None:
+    """The file of that name, whatever its ending; None if there is none."""
+    return next((f for f in sorted(folder.iterdir()) if f.stem == name and f.suffix.lower() in suffixes), None)
+
+
+def read_film(path: Path, *, seconds: float = CLIP_SECONDS, device: torch.device | None = None) -> Film:
+    """The first seconds of a video file.
+
+    Args:
+        device: where its pictures are put; None: where they are made, the CPU.
+
+    Raises:
+        SadTalkerError: it cannot be decoded, or shows nothing.
+    """
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise SadTalkerError(f"{path} has no pictures, only sound. Choose a video.")
+            fps = float(container.streams.video[0].average_rate or MODEL_FPS)
+            first = next(container.decode(container.streams.video[0]), None)
+    except (FFmpegError, OSError) as error:
+        raise SadTalkerError(
+            f"{path} cannot be read as a video ({error}). Export it again, for instance as mp4."
+        ) from error
+    if first is None:
+        raise SadTalkerError(f"{path} holds no picture. Export it again, for instance as mp4.")
+    start = float(first.time or 0.0)
+    samples = read_sound(path, start)
+    waveform = Waveform(samples.float() / 32768) if len(samples) else None
+    return Film(path.stem, partial(_pictures, path, fps, start, seconds, device), waveform)
+
+
+def read_picture(path: Path) -> Tensor:
+    """A picture file as (3, H, W) in [0, 1]."""
+    pixels = np.asarray(Image.open(path).convert("RGB"))
+    return torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 255
+
+
+def _pictures(path: Path, fps: float, start: float, seconds: float, device: torch.device | None) -> Iterator[Tensor]:
+    with av.open(str(path)) as container:
+        frames = container.decode(container.streams.video[0])
+        timed = ((float(frame.time or 0.0) - start, frame) for frame in frames)
+        for frame in at_model_rate(timed, fps, seconds):
+            pixels = frame.to_ndarray(format="rgb24")
+            quarters = round(getattr(frame, "rotation", 0) / 90)  # phones store what they film upright on its side
+            upright = np.ascontiguousarray(np.rot90(pixels, quarters))
+            yield torch.from_numpy(upright).to(device).permute(2, 0, 1).float() / 255
