@@ -5,6 +5,8 @@ from __future__ import annotations
 from comfy_api.latest import ComfyExtension, io
 
 from .edit import CombineCoefficients, EditCoefficients, MixCoefficients
+from .enhance import DetailTransfer, Enhance, LoadRestorer
+from .evaluate import Evaluate
 from .expression import ExpressionEditor, Idle
 from .faces import TalkingFaces
 from .files import LoadCoefficients, SaveCoefficients
@@ -47,4 +49,8 @@ class SadTalkerExtension(ComfyExtension):
             FaceRender,
             PasteBack,
             CutOut,
+            LoadRestorer,
+            Enhance,
+            DetailTransfer,
+            Evaluate,
         ]

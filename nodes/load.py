@@ -16,6 +16,8 @@ from .host import HostedPack, check_choice, host_pack
 
 FOLDER = "sadtalker"
 """Of official checkpoints, below ComfyUI's models folder and in extra_model_paths.yaml."""
+EVALUATION = "evaluation"
+"""Folder in it for the weights of the measures, which are no models to choose."""
 OPEN = "open (built in)"
 AUTOMATIC = "auto"
 OFFICIAL_SIZES = (AUTOMATIC, *map(str, SIZES))
@@ -30,7 +32,8 @@ def register_folder() -> None:
 
 def choices() -> list[str]:
     """What the list of models shows: the built-in one, then a person's files."""
-    return [OPEN, *folder_paths.get_filename_list(FOLDER)]
+    files = folder_paths.get_filename_list(FOLDER)
+    return [OPEN, *(name for name in files if Path(name).parts[0] != EVALUATION)]
 
 
 def load_pack(model: str, official_size: str) -> Pack:

@@ -22,8 +22,8 @@ POSE_SAMPLING = PoseSampling(blend=24, limit=(0.3, 0.4, 0.3, 0.35, 0.35, 0.7), s
 that little is left to smooth; a wider filter takes the small nods that people make at a word. The limits, radians and
 canonical units, are what the mesh renderer shows well."""
 SPEECH_SMOOTHING = 1 / 3
-"""The mean of three frames: lips follow voices that were never heard better so (clips of other corpora: r .34 instead of
-.32; open vowels are wider than close ones in 90 % of pairs instead of 86), and still meet at p, b and m (92 %)."""
+"""The mean of three frames: lips follow voices that were never heard better so (clips of other corpora: r .34 instead
+of .32; open vowels are wider than close ones in 90 % of pairs instead of 86), and still meet at p, b and m (92 %)."""
 OPEN_ASSETS = Path(__file__).resolve().parent.parent / "assets" / "open"
 
 

@@ -54,7 +54,7 @@ def pack_nodes() -> dict[str, Any]:
 @cache
 def core_nodes() -> dict[str, Any]:
     """The host's own nodes that the example graphs use."""
-    from comfy_extras import nodes_audio, nodes_compositing, nodes_images, nodes_mask, nodes_video
+    from comfy_extras import nodes_audio, nodes_compositing, nodes_images, nodes_mask, nodes_preview_any, nodes_video
 
     import nodes
 
@@ -62,8 +62,9 @@ def core_nodes() -> dict[str, Any]:
     extras = ("LoadAudio", "TrimAudioDuration", "EmptyAudio", "AudioConcat", "InvertMask", "SaveAnimatedWEBP")
     pictures = {"LoadImage": nodes.LoadImage, "PreviewImage": nodes.PreviewImage}
     videos = {name: getattr(nodes_video, name) for name in ("LoadVideo", "CreateVideo", "SaveVideo")}
+    texts = {"PreviewAny": nodes_preview_any.PreviewAny}
     joined = {"JoinImageWithAlpha": nodes_compositing.JoinImageWithAlpha}
-    return pictures | videos | joined | {name: mapped[name] for name in extras}
+    return pictures | videos | texts | joined | {name: mapped[name] for name in extras}
 
 
 @cache

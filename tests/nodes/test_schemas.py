@@ -48,6 +48,8 @@ SOCKETS = {
     "SadTalkerPreviewCoefficients": "coefficients SADTALKER_COEFFS, width INT, height INT, audio? AUDIO, "
     "pack? SADTALKER_PACK -> plot IMAGE",
     "SadTalkerPreviewKeypoints": "keypoints SADTALKER_KEYPOINTS, size INT, swing FLOAT -> frames IMAGE, fps FLOAT",
+    "SadTalkerEvaluate": "images_fps FLOAT, video? VIDEO, images? IMAGE, audio? AUDIO, reference? VIDEO, source? IMAGE, "
+    "pack? SADTALKER_PACK -> table STRING, json STRING",
     "SadTalkerExtract3DMMFromVideo": "pack SADTALKER_PACK, framing COMBO, missing COMBO, images_fps FLOAT, "
     "video? VIDEO, images? IMAGE -> coefficients SADTALKER_COEFFS, blinks SADTALKER_BLINK",
     "SadTalkerReferenceMotion": "reference SADTALKER_COEFFS, part COMBO, coefficients? SADTALKER_COEFFS, "
@@ -57,6 +59,11 @@ SOCKETS = {
     "yaw? STRING, pitch? STRING, roll? STRING -> keypoints SADTALKER_KEYPOINTS",
     "SadTalkerFaceRender": "pack SADTALKER_PACK, face SADTALKER_FACE, keypoints SADTALKER_KEYPOINTS, batch_size INT "
     "-> frames IMAGE, fps FLOAT",
+    "SadTalkerLoadRestorer": "restorer COMBO -> restorer SADTALKER_RESTORER",
+    "SadTalkerEnhance": "frames IMAGE, scale FLOAT, weight FLOAT, stability FLOAT, batch_size INT, "
+    "restorer? SADTALKER_RESTORER, upscale_model? UPSCALE_MODEL, pack? SADTALKER_PACK -> frames IMAGE",
+    "SadTalkerDetailTransfer": "pack SADTALKER_PACK, face SADTALKER_FACE, keypoints SADTALKER_KEYPOINTS, frames IMAGE, "
+    "strength FLOAT -> frames IMAGE",
     "SadTalkerPasteBack": "face SADTALKER_FACE, frames IMAGE, background? IMAGE, mask? MASK, "
     "moves_surroundings? BOOLEAN -> frames IMAGE, mask MASK",
     "SadTalkerCutOut": "face SADTALKER_FACE, frames IMAGE, person? MASK, background? IMAGE "
@@ -154,6 +161,7 @@ def test_talking_head_offers_every_option_of_the_core():
         ("SadTalkerExtract3DMMFromVideo", "framing"),
         ("SadTalkerExtract3DMMFromVideo", "missing"),
         ("SadTalkerReferenceMotion", "part"),
+        ("SadTalkerLoadRestorer", "restorer"),
     ],
 )
 class TestChoices:
