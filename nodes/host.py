@@ -38,13 +38,17 @@ class HostedPack:
         Args:
             memory_required: bytes that the computation needs beside the weights.
         """
-        patchers = [self.patchers[stage] for stage in stages]
-        # Plain torch modules cannot run with a part of their weights left behind.
-        model_management.load_models_gpu(patchers, memory_required=memory_required, force_full_load=True)
-        device = patchers[0].load_device
-        for patcher in patchers:
-            patcher.model.to(device)  # --novram leaves them behind in spite of force_full_load
-        return device
+        return load_fully([self.patchers[stage] for stage in stages], memory_required)
+
+
+def load_fully(patchers: Sequence[ModelPatcher], memory_required: int) -> torch.device:
+    """Bring whole networks to the device they compute on, and return it; ``memory_required`` as in ``HostedPack``."""
+    # Plain torch modules cannot run with a part of their weights left behind.
+    model_management.load_models_gpu(list(patchers), memory_required=memory_required, force_full_load=True)
+    device = patchers[0].load_device
+    for patcher in patchers:
+        patcher.model.to(device)  # --novram leaves them behind in spite of force_full_load
+    return device
 
 
 def host_pack(pack: Pack) -> HostedPack:

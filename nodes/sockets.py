@@ -16,3 +16,5 @@ Blink = io.Custom("SADTALKER_BLINK")
 """``flow.BlinkCurve``"""
 Keypoints = io.Custom("SADTALKER_KEYPOINTS")
 """``flow.Keypoints``"""
+Restorer = io.Custom("SADTALKER_RESTORER")
+"""``enhance.HostedRestorer``: a face restoration network, held by the host's model manager; or None for none"""

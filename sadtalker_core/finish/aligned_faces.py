@@ -137,7 +137,9 @@ def face_masks(outlines: Tensor) -> Tensor:
     # Nothing is left at the edge of the square, where the change ends.
     ramp = ((torch.arange(_MASK_SIDE) + 0.5 - _MASK_SIDE / 2).abs().neg() + _MASK_SIDE / 2 - 1) / (2 * _MASK_SOFTNESS)
     ramp = ramp.clamp(0, 1)
-    small = (torch.from_numpy(masks) * torch.minimum(ramp, ramp[:, None])).to(outlines.device)[:, None]
+    # The blur's faint end is cut off, so that what lies around the face stays as it is.
+    small = ((torch.from_numpy(masks) - 0.02) / 0.96).clamp(0, 1) * torch.minimum(ramp, ramp[:, None])
+    small = small.to(outlines.device)[:, None]
     return F.interpolate(small, (FACE_SIDE, FACE_SIDE), mode="bilinear", align_corners=False)
 
 
