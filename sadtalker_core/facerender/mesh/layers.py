@@ -27,7 +27,7 @@ They move little, and what GrabCut missed of a collar would show beside the one 
 _RELAXATIONS = 16
 """Steps at each resolution of the membrane that fills the background."""
 _LEAST_BACKGROUND = 0.02
-"""Share of the picture below which there is no background worth a layer of its own."""
+"""Share of the picture, well outside the person, below which there is no background worth a layer of its own."""
 
 Mask = NDArray[np.uint8]
 
@@ -56,9 +56,6 @@ def split_layers(picture: Tensor, landmarks: Tensor) -> Layers:
     person and background have the same colour it errs, and there the edge is least seen.
     """
     person = _person(picture, landmarks)
-    if 1 - person.float().mean() < _LEAST_BACKGROUND:
-        whole = torch.ones_like(picture[:1])
-        return Layers(whole, picture, picture, torch.zeros_like(whole), whole[0, :, 0] * 0)
     face = landmarks[list(FACE_OVAL), :2]
     width, height = (face.amax(0) - face.amin(0)).tolist()
     growth, fade = (max(1, round(share * width)) for share in (_GROWTH, _FADE))
@@ -66,6 +63,9 @@ def split_layers(picture: Tensor, landmarks: Tensor) -> Layers:
     near = matte > 0
     # Filled from well outside the edge, where no hair and no shadow of the person is left.
     filled = _faded(near.to(picture), fade)
+    if (filled == 0).float().mean() < _LEAST_BACKGROUND:
+        nothing = torch.zeros_like(matte)
+        return Layers(nothing + 1, picture, picture, nothing, nothing[0, :, 0])
     background = torch.lerp(picture, _filled(picture, filled == 0), filled)
     rows = torch.arange(picture.shape[1], device=picture.device) - face[:, 1].amax()
     follows = ((rows / height - _NECK[0]) / (_NECK[1] - _NECK[0])).clamp(0, 1)

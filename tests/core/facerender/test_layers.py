@@ -130,6 +130,11 @@ def test_a_picture_that_is_all_person_has_one_layer(face):
     layers = split_layers(close, points)
     assert layers.matte.min() == 1
     assert torch.equal(layers.background, close)
+    renderer = MeshRenderer()
+    small = replace(face, cropped=close)
+    frames = renderer.render(renderer.prepare(small, points), torch.stack((points, points + 5)))
+    assert (frames[0] - close).square().mean() < 1e-6
+    assert (frames[1] - close).abs().max() > 0.1
 
 
 def test_is_repeatable(face, layers):
