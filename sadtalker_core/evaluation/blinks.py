@@ -25,6 +25,8 @@ START_CLOSURE = 0.2
 """It starts and ends here; trembling landmarks stay below."""
 LONGEST_SECONDS = 0.8
 """What takes longer is a glance downwards or a closed eye."""
+SAME_LEVEL = 0.5
+"""The open state before and after a blink differ less than this ratio: else the eyes closed, or opened, for long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,9 @@ def blink_times(opening: Tensor, fps: float = MODEL_FPS) -> BlinkTimes:
     for start, end in zip(starts.tolist(), ends.tolist(), strict=False):
         inside = closure[start + 1 : end + 1]
         duration = (_crossing(closure, end) - _crossing(closure, start)) / fps
-        if float(inside.max()) >= BLINK_CLOSURE and duration <= LONGEST_SECONDS:
+        levels = level[[start, end + 1]]
+        returns = float(levels.min()) >= SAME_LEVEL * float(levels.max())
+        if returns and float(inside.max()) >= BLINK_CLOSURE and duration <= LONGEST_SECONDS:
             middles.append((start + 1 + int(inside.argmax()) + 0.5) / fps)
             durations.append(duration)
     return BlinkTimes(torch.tensor(middles), torch.tensor(durations))
