@@ -61,7 +61,8 @@ def core_nodes() -> dict[str, Any]:
     mapped = {**nodes_audio.NODE_CLASS_MAPPINGS, **nodes_images.NODE_CLASS_MAPPINGS, **nodes_mask.NODE_CLASS_MAPPINGS}
     extras = ("LoadAudio", "TrimAudioDuration", "EmptyAudio", "AudioConcat", "InvertMask", "SaveAnimatedWEBP")
     pictures = {"LoadImage": nodes.LoadImage, "PreviewImage": nodes.PreviewImage}
-    videos = {name: getattr(nodes_video, name) for name in ("LoadVideo", "CreateVideo", "SaveVideo")}
+    videos = ("LoadVideo", "GetVideoComponents", "CreateVideo", "SaveVideo")
+    videos = {name: getattr(nodes_video, name) for name in videos}
     texts = {"PreviewAny": nodes_preview_any.PreviewAny}
     joined = {"JoinImageWithAlpha": nodes_compositing.JoinImageWithAlpha}
     return pictures | videos | texts | joined | {name: mapped[name] for name in extras}
@@ -70,11 +71,12 @@ def core_nodes() -> dict[str, Any]:
 @cache
 def object_info() -> dict[str, dict[str, Any]]:
     """What the server's /object_info says about these nodes, in the part that graphs depend on."""
-    from comfy_extras import nodes_audio
+    from comfy_extras import nodes_audio, nodes_preview_any
 
     import nodes
 
-    titles = {**nodes_audio.NODE_DISPLAY_NAME_MAPPINGS, **nodes.NODE_DISPLAY_NAME_MAPPINGS}
+    modules = nodes, nodes_audio, nodes_preview_any
+    titles = {name: title for module in modules for name, title in module.NODE_DISPLAY_NAME_MAPPINGS.items()}
     info = {}
     for name, node in (core_nodes() | pack_nodes()).items():
         if hasattr(node, "GET_SCHEMA"):

@@ -74,13 +74,15 @@ def split_layers(picture: Tensor, landmarks: Tensor) -> Layers:
 
 
 def _grown(mask: Tensor, reach: int) -> Tensor:
-    return F.max_pool2d(mask[None], 2 * reach + 1, 1, reach)[0]
+    size = 2 * reach + 1  # along one axis after the other, or the time grows with its square
+    return F.max_pool2d(F.max_pool2d(mask[None], (size, 1), 1, (reach, 0)), (1, size), 1, (0, reach))[0]
 
 
 def _faded(mask: Tensor, reach: int) -> Tensor:
     """The mask (1, h, w), and around it a fall from 1 to 0 over twice ``reach`` pixels."""
-    spread = F.avg_pool2d(_grown(mask, reach)[None], 2 * reach + 1, 1, reach, count_include_pad=False)[0]
-    return torch.maximum(mask, spread)
+    size, wide = 2 * reach + 1, _grown(mask, reach)[None]
+    wide = F.avg_pool2d(wide, (size, 1), 1, (reach, 0), count_include_pad=False)
+    return torch.maximum(mask, F.avg_pool2d(wide, (1, size), 1, (0, reach), count_include_pad=False)[0])
 
 
 def _person(picture: Tensor, landmarks: Tensor) -> Tensor:
