@@ -98,7 +98,7 @@ def _add_compare(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "results", type=Path, nargs="+", help="folders that `video --out` wrote; the first is compared to"
     )
-    command.add_argument("--paper", help="also print a table of the paper: 1, 3, 4, A5, A6 or A7")
+    command.add_argument("--paper", help="also print a table of the paper: 1, 2 (votes of people), 3, 4, A5, A6 or A7")
     command.add_argument("--out", type=Path, default=Path("runs/evaluation"), help="where compare.json and .md go")
     command.set_defaults(run=_run_compare)
 

@@ -119,7 +119,7 @@ def paper_rows(table: str) -> str:
         raise SadTalkerError(f"Of the paper's tables there are {', '.join(stored['tables'])}; got '{table}'.")
     found = stored["tables"][table]
     known = {figure.key: figure for figure in all_figures()}
-    heads = [label(known[key]).split(" (")[0] for key in found["figures"]]
+    heads = [label(known[key]).split(" (")[0] if key in known else key for key in found["figures"]]
     lines = [f"\n{found['title']} ({NOT_OURS}: {stored['source']})\n", "| method | " + " | ".join(heads) + " |"]
     lines.append("|---|" + "---|" * len(heads))
     for name, values in found["rows"].items():

@@ -186,7 +186,7 @@ class TestCompare:
         assert len(widths) == 1
 
     def test_a_table_that_is_not_there(self):
-        with pytest.raises(SadTalkerError, match="1, 3, 4, A5, A6, A7; got '9'"):
+        with pytest.raises(SadTalkerError, match="1, 2, 3, 4, A5, A6, A7; got '9'"):
             paper_rows("9")
 
     def test_results_that_are_none(self, tmp_path):
