@@ -96,20 +96,22 @@ def follow(picture: Tensor, around: Surroundings, crop: Crop, motion: Tensor) ->
     window = picture[:, :, around.rows, around.columns]
     height, width = window.shape[2:]
     count = max(len(motion), len(window))
-    calm = F.avg_pool2d(motion, _CALM, 1, _CALM // 2, count_include_pad=False)
+    calm = motion
+    for size, margin in (((_CALM, 1), (_CALM // 2, 0)), ((1, _CALM), (0, _CALM // 2))):  # a square would take 4 times
+        calm = F.avg_pool2d(calm, size, 1, margin, count_include_pad=False)
     grid = around.grid.expand(len(motion), -1, -1, -1)
     field = F.grid_sample(calm, grid, padding_mode="border", align_corners=False)
     # From shares of the box to shares of the window, in which places run from -1 to 1.
     box = motion.new_tensor((crop.right - crop.left, crop.bottom - crop.top))
     field = field * around.share * (2 * box / motion.new_tensor((width, height)))[:, None, None]
-    shift = F.interpolate(field, (height, width), mode="bilinear", align_corners=False).permute(0, 2, 3, 1)
+    shift = F.interpolate(field, (height, width), mode="bilinear", align_corners=False)
     y = (torch.arange(height, device=motion.device) + 0.5) * (2 / height) - 1
     x = (torch.arange(width, device=motion.device) + 0.5) * (2 / width) - 1
-    places = shift + torch.stack(torch.broadcast_tensors(x, y[:, None]), -1)
+    places = torch.stack((shift[:, 0] + x, shift[:, 1] + y[:, None]), -1)
     window, places = window.expand(count, -1, -1, -1), places.expand(count, -1, -1, -1)
     moved = F.grid_sample(window, places, padding_mode="border", align_corners=False)
     # What rests is left alone: sampled in its own place it would be rounded.
-    return torch.where((shift == 0).all(3)[:, None], window, moved)
+    return torch.where((shift[:, :1] == 0) & (shift[:, 1:] == 0), window, moved)
 
 
 def _outside(places: Tensor, low: int, high: int, first: int, last: int, side: int) -> Tensor:
@@ -122,6 +124,7 @@ def _outside(places: Tensor, low: int, high: int, first: int, last: int, side: i
 
 def _grey(pictures: Tensor, rows: int, columns: int) -> np.ndarray:
     """(B, rows, columns) 8 bits of pictures (B, 3, H, W)."""
-    small = F.interpolate(pictures.float(), (rows, columns), mode="bilinear", antialias=True, align_corners=False)
-    weights = small.new_tensor((0.299, 0.587, 0.114))[:, None, None]
-    return ((small * weights).sum(1) * 255).round().clamp(0, 255).byte().cpu().numpy()
+    weights = pictures.new_tensor((0.299, 0.587, 0.114), dtype=torch.float32)
+    grey = (pictures.float().movedim(1, -1) @ weights)[:, None]
+    small = F.interpolate(grey, (rows, columns), mode="bilinear", antialias=True, align_corners=False)[:, 0]
+    return (small * 255).round().clamp(0, 255).byte().cpu().numpy()

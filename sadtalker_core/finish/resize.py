@@ -13,15 +13,20 @@ _ONE = 1 << _WEIGHT_BITS
 
 
 def resize_levels(levels: Tensor, height: int, width: int) -> Tensor:
-    """Grey levels (..., height, width) of pictures (..., h, w), both 0..255 in int32, without smoothing."""
+    """Grey levels (..., C, height, width) of pictures (..., C, h, w), both 0..255 in int32, without smoothing."""
+    pixels = levels.movedim(-3, -1).contiguous()  # colours last: whole pixels are gathered at once
     left, right, weight = _taps(levels.shape[-1], width, levels.device)
-    rows = levels.index_select(-1, left) * (_ONE - weight) + levels.index_select(-1, right) * weight
-    rows = rows >> 4  # so that products with another weight fit
-    upper, lower, weight = _taps(levels.shape[-2], height, levels.device)
     weight = weight[:, None]
-    above = (rows.index_select(-2, upper) * (_ONE - weight)) >> 16
-    below = (rows.index_select(-2, lower) * weight) >> 16
-    return (above + below + 2) >> 2
+    rows = pixels.index_select(-2, left).mul_(_ONE - weight)
+    rows.addcmul_(pixels.index_select(-2, right), weight)
+    rows >>= 4  # so that products with another weight fit
+    upper, lower, weight = _taps(levels.shape[-2], height, levels.device)
+    weight = weight[:, None, None]
+    above = rows.index_select(-3, upper).mul_(_ONE - weight)
+    below = rows.index_select(-3, lower).mul_(weight)
+    above >>= 16
+    below >>= 16
+    return (above.add_(below).add_(2) >> 2).movedim(-1, -3)
 
 
 def _taps(length: int, wanted: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
