@@ -18,6 +18,7 @@ from .reference import Extract3DMMFromVideo, ReferenceBlink, ReferenceMotion
 from .render import FaceRender, MappingNet
 from .speech import AudioToMel, Blink, ExpNetNode, PoseVAENode
 from .talking_head import TalkingHeadNode
+from .watermark import DetectWatermark, Watermark
 
 
 class SadTalkerExtension(ComfyExtension):
@@ -52,5 +53,7 @@ class SadTalkerExtension(ComfyExtension):
             LoadRestorer,
             Enhance,
             DetailTransfer,
+            Watermark,
+            DetectWatermark,
             Evaluate,
         ]

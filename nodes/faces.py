@@ -42,6 +42,7 @@ class TalkingFaces(io.ComfyNode):
                 inputs.still(),
                 *(_speech(number) for number in range(2, MOST_FACES + 1)),
                 inputs.other_pack(),
+                inputs.watermark(),
             ],
             outputs=[
                 io.Video.Output(

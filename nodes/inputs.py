@@ -143,6 +143,16 @@ def pose_scale() -> io.Input:
     )
 
 
+def watermark() -> io.Input:
+    return io.Boolean.Input(
+        "watermark",
+        default=True,
+        optional=True,  # graphs saved for the host's interface do not have it yet
+        tooltip="Whether the frames carry an invisible mark that says they are made by AI. It survives compression and "
+        "resizing, and Detect Watermark finds it. Frames smaller than about 208x208 pixels have no room for it.",
+    )
+
+
 def seed(what: str) -> io.Input:
     return io.Int.Input(
         "seed",

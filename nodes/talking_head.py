@@ -41,6 +41,7 @@ class TalkingHeadNode(io.ComfyNode):
                 inputs.still(),
                 inputs.face_index(),
                 inputs.other_pack(),
+                inputs.watermark(),
             ],
             outputs=[
                 io.Video.Output(display_name="video", tooltip="The speaking portrait with its sound, for Save Video.")

@@ -15,6 +15,8 @@ from .face3d.crop import crop_picture, whole_picture
 from .face3d.extract import PASTED_FRAMINGS, extract_face
 from .facerender.render import render_frames
 from .finish.paste import paste_back
+from .finish.watermark.invisible import carries_mark, mark_
+from .finish.watermark.payload import DEFAULT_MESSAGE
 from .flow import Coefficients, Crop, MelWindows, Progress, SourceFace, Waveform, no_progress
 from .pack import Pack
 from .posevae.predict import predict_pose
@@ -38,6 +40,8 @@ class TalkingHeadOptions:
     blink: bool = True
     still: bool = False
     """keep the portrait's own head pose"""
+    watermark: bool = True
+    """hide the message ``finish.watermark.payload.DEFAULT_MESSAGE`` in the frames"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ def talking_head(
     frames = render_frames(pack.renderer, face, keypoints, batch_size=batch_size, on_progress=on_progress)
     if options.framing in PASTED_FRAMINGS and not face.shows_whole_picture:
         frames, _ = paste_back(_with_smaller_picture(face, options.size), frames, moves_surroundings=True)
-    return TalkingHead(frames, options.fps, face, coefficients)
+    return TalkingHead(mark_result_(frames, options), options.fps, face, coefficients)
 
 
 def predict_coefficients(pack: Pack, face: SourceFace, mel: MelWindows, options: TalkingHeadOptions) -> Coefficients:
@@ -111,6 +115,13 @@ def predict_coefficients(pack: Pack, face: SourceFace, mel: MelWindows, options:
         )
         pose = scale_pose(pose, options.pose_scale, reference)
     return combine(expression, pose)
+
+
+def mark_result_(frames: Tensor, options: TalkingHeadOptions) -> Tensor:
+    """Finished frames (T, 3, h, w) with the invisible mark, put in in place, if it is wanted and they can carry it."""
+    if options.watermark and carries_mark(*frames.shape[2:]):
+        mark_(frames, DEFAULT_MESSAGE)
+    return frames
 
 
 def _with_smaller_picture(face: SourceFace, size: int) -> SourceFace:

@@ -19,7 +19,7 @@ from .facerender.render import render_frames
 from .finish.paste import paste_back
 from .flow import Progress, SourceFace, Waveform, no_progress
 from .pack import Pack
-from .pipeline import TalkingHeadOptions, predict_coefficients
+from .pipeline import TalkingHeadOptions, mark_result_, predict_coefficients
 
 MOST_FACES = 4
 _BORDER = 0.3
@@ -79,7 +79,7 @@ def talking_faces(
         share = face_share(faces, index, *picture.shape[1:])
         frames, _ = paste_back(face, moving, background=frames, mask=share[None], moves_surroundings=not in_place)
         steps.finish_one()
-    return frames
+    return mark_result_(frames, options)
 
 
 def face_share(faces: Sequence[FaceDetection], index: int, height: int, width: int) -> Tensor:

@@ -14,11 +14,11 @@ from sadtalker_pack.tests.nodes.comfy_host import ROOT, pack_nodes
 # Saved graphs name these ids and count on this order. Only ever add: a new node, or at the end of a list.
 SOCKETS = {
     "SadTalkerTalkingHead": "image IMAGE, audio AUDIO, framing COMBO, size INT, fps FLOAT, style INT, seed INT, "
-    "expression_scale FLOAT, pose_scale FLOAT, blink BOOLEAN, still BOOLEAN, face_index INT, pack? SADTALKER_PACK "
-    "-> video VIDEO",
+    "expression_scale FLOAT, pose_scale FLOAT, blink BOOLEAN, still BOOLEAN, face_index INT, pack? SADTALKER_PACK, "
+    "watermark? BOOLEAN -> video VIDEO",
     "SadTalkerTalkingFaces": "image IMAGE, audio_1 AUDIO, face_order COMBO, size INT, fps FLOAT, style INT, seed INT, "
     "expression_scale FLOAT, pose_scale FLOAT, blink BOOLEAN, still BOOLEAN, audio_2? AUDIO, audio_3? AUDIO, "
-    "audio_4? AUDIO, pack? SADTALKER_PACK -> video VIDEO",
+    "audio_4? AUDIO, pack? SADTALKER_PACK, watermark? BOOLEAN -> video VIDEO",
     "SadTalkerLoadModels": "model COMBO, official_size? COMBO -> pack SADTALKER_PACK",
     "SadTalkerExtract3DMM": "pack SADTALKER_PACK, image IMAGE, framing COMBO, size INT, face_index INT, "
     "face_order? COMBO, region? MASK, points? STRING -> face SADTALKER_FACE, crop IMAGE",
@@ -68,6 +68,9 @@ SOCKETS = {
     "moves_surroundings? BOOLEAN -> frames IMAGE, mask MASK",
     "SadTalkerCutOut": "face SADTALKER_FACE, frames IMAGE, person? MASK, background? IMAGE "
     "-> frames IMAGE, mask MASK",
+    "SadTalkerWatermark": "images IMAGE, invisible BOOLEAN, message STRING, text STRING, corner COMBO, opacity FLOAT, "
+    "size FLOAT, logo? IMAGE, logo_mask? MASK -> images IMAGE",
+    "SadTalkerDetectWatermark": "images? IMAGE, video? VIDEO -> message STRING, found BOOLEAN, score FLOAT",
 }
 every_node = pytest.mark.parametrize("node_id", sorted(SOCKETS))
 
@@ -162,6 +165,7 @@ def test_talking_head_offers_every_option_of_the_core():
         ("SadTalkerExtract3DMMFromVideo", "missing"),
         ("SadTalkerReferenceMotion", "part"),
         ("SadTalkerLoadRestorer", "restorer"),
+        ("SadTalkerWatermark", "corner"),
     ],
 )
 class TestChoices:

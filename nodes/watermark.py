@@ -1,0 +1,156 @@
+"""Watermark, Detect Watermark."""
+
+from __future__ import annotations
+
+import torch
+from comfy_api.latest import Input, io, ui
+from torch import Tensor
+
+from ..sadtalker_core.errors import SadTalkerError
+from ..sadtalker_core.finish.watermark.invisible import FOUND, SMALLEST_SIDE, detect, mark_
+from ..sadtalker_core.finish.watermark.payload import DEFAULT_MESSAGE, LONGEST_MESSAGE
+from ..sadtalker_core.finish.watermark.visible import CORNERS, Placement, overlay_, text_logo
+from .convert import frames_from_image, image_from_frames, one_mask
+from .frames import frames_of_image, frames_of_video
+from .host import check_choice, progress, to_host
+
+
+class Watermark(io.ComfyNode):
+    """IMAGE -> IMAGE. Its values are the fields of ``Placement``."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        placement = Placement()
+        return io.Schema(
+            node_id="SadTalkerWatermark",
+            display_name="Watermark",
+            category="SadTalker/finish",
+            description="Marks frames: with a message that nobody sees and Detect Watermark finds, with a text or a "
+            "logo in a corner, or with both.",
+            inputs=[
+                io.Image.Input("images", tooltip="The finished frames, or a picture."),
+                io.Boolean.Input(
+                    "invisible",
+                    default=True,
+                    tooltip="Whether to hide a message in the colours. It survives video compression and a resize to "
+                    f"75 %. The frames need at least {SMALLEST_SIDE}x{SMALLEST_SIDE} pixels, or that area.",
+                ),
+                io.String.Input(
+                    "message",
+                    default=DEFAULT_MESSAGE,
+                    tooltip=f"What the invisible mark says: 1 to {LONGEST_MESSAGE} letters (A to Z, a to z), digits, "
+                    "hyphens or spaces.",
+                ),
+                io.String.Input(
+                    "text", default="", tooltip="A line of text to show in a corner, such as Made by AI. Empty: none."
+                ),
+                io.Combo.Input(
+                    "corner", options=list(CORNERS), default=placement.corner, tooltip="Where the text or logo is laid."
+                ),
+                io.Float.Input(
+                    "opacity",
+                    default=placement.opacity,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="Of the text or logo: 0 cannot be seen, 1 covers what is behind it.",
+                ),
+                io.Float.Input(
+                    "size",
+                    default=placement.size,
+                    min=0.01,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="Height of the text or logo as a share of the frame's shorter side. One that would be "
+                    "wider than the frame is made to fit.",
+                ),
+                io.Image.Input(
+                    "logo", optional=True, tooltip="A picture to be seen in the corner, instead of the text."
+                ),
+                io.Mask.Input(
+                    "logo_mask",
+                    optional=True,
+                    tooltip="Where the logo is transparent: 1 fully, 0 not at all, as Load Image tells it.",
+                ),
+            ],
+            outputs=[io.Image.Output(display_name="images", tooltip="The marked frames, of the same size.")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, corner: str | None = None) -> bool | str:
+        return check_choice("corner", corner, CORNERS)
+
+    @classmethod
+    def execute(
+        cls,
+        images: Tensor,
+        invisible: bool,
+        message: str,
+        text: str,
+        logo: Tensor | None = None,
+        logo_mask: Tensor | None = None,
+        **placement: str | float,
+    ) -> io.NodeOutput:
+        frames = frames_from_image(images).float().clone()
+        if logo is not None or text.strip():
+            shown = text_logo(text) if logo is None else _logo(logo, logo_mask)
+            overlay_(frames, shown, Placement(**placement), on_progress=progress())
+        if invisible:  # last, so that nothing covers it
+            mark_(frames, message, on_progress=progress())
+        return io.NodeOutput(image_from_frames(to_host(frames)))
+
+
+class DetectWatermark(io.ComfyNode):
+    """VIDEO or IMAGE -> what its invisible mark says."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SadTalkerDetectWatermark",
+            display_name="Detect Watermark",
+            category="SadTalker/finish",
+            description="Looks for the invisible mark of Talking Head and Watermark in a video or in pictures.",
+            is_output_node=True,
+            inputs=[
+                io.Image.Input("images", optional=True, tooltip="A picture, or frames of one video."),
+                io.Video.Input("video", optional=True, tooltip="Instead of images: a video, such as from Load Video."),
+            ],
+            outputs=[
+                io.String.Output(
+                    display_name="message", tooltip="What the mark says; empty if there is none or it is too faint."
+                ),
+                io.Boolean.Output(display_name="found", tooltip="Whether there is a mark."),
+                io.Float.Output(
+                    display_name="score",
+                    tooltip=f"How well the best message fits. From {FOUND:.1f} on there is a mark: without one, fewer "
+                    "than one video in a billion would come so far by chance.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, images: Tensor | None = None, video: Input.Video | None = None) -> io.NodeOutput:
+        if images is not None and video is None:
+            frames = frames_of_image(images, fps=1.0)
+        elif video is not None and images is None:
+            frames = frames_of_video(video)
+        else:
+            raise SadTalkerError("Connect either a video or images to Detect Watermark.")
+        report = progress()
+        found = detect(frames, on_progress=lambda done, _: report(done, max(done, len(frames))))
+        text = str(found)
+        return io.NodeOutput(
+            found.message or "", found.found, found.score, ui=ui.PreviewText(text[0].upper() + text[1:] + ".")
+        )
+
+
+def _logo(logo: Tensor, mask: Tensor | None) -> Tensor:
+    """(4, h, w), colours and opacity, of an IMAGE and the MASK that Load Image gives with it."""
+    if logo.ndim != 4 or logo.shape[0] != 1 or logo.shape[3] not in (3, 4) or 0 in logo.shape:
+        raise SadTalkerError(f"Expected one picture with pixels as the logo, got the shape {tuple(logo.shape)}.")
+    picture = logo[0].permute(2, 0, 1).float()
+    if mask is not None and bool(mask.any()):  # without transparency Load Image gives an empty one of 64x64
+        opacity = 1 - one_mask(mask, *picture.shape[1:])[None]
+    else:
+        opacity = picture[3:] if len(picture) == 4 else torch.ones_like(picture[:1])
+    return torch.cat((picture[:3], opacity.to(picture.device)))
