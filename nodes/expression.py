@@ -15,9 +15,10 @@ from ..sadtalker_core.expression.controls import (
     CONTROLS,
     LARGEST_ANGLE,
     apply_controls,
-    uses_actions,
+    gaze_asked_for,
 )
 from ..sadtalker_core.expression.directions import action_directions, own_shape
+from ..sadtalker_core.expression.examples import draw_examples, read_examples
 from ..sadtalker_core.expression.idle import LONGEST_SECONDS, IdleOptions, idle_track
 from ..sadtalker_core.expression.keyframes import curves_of, last_frame, read_keyframes
 from ..sadtalker_core.facerender.render import render_frames
@@ -27,6 +28,7 @@ from . import inputs, sockets
 from .convert import image_from_frames
 from .host import HostedPack, progress, render_memory, to_device, to_host
 from .live_preview import SUBJECTS
+from .load import hosted_open_pack
 
 TURNS = {
     "pitch": "Nod of the head, degrees: more looks down",
@@ -83,15 +85,16 @@ class ExpressionEditor(io.ComfyNode):
         check_basis("Expression Editor", pack.core.basis, face.basis)
         track = face.coefficients if coefficients is None else coefficients
         check_basis("Expression Editor", pack.core.basis, track.basis)
-        memory = render_memory(pack.core.renderer, face.cropped[0].numel(), 1)
-        device = pack.load("extractor", "mapping", "renderer", memory_required=memory)
-        face = to_device(face, device)
-        directions = _directions(pack, face)
         lines = read_keyframes(keyframes, track.fps)
         frames = len(track) if coefficients is not None else last_frame(lines, track.fps) + 1
-        fixed = {name: torch.full((frames,), value, device=device) for name, value in sliders.items()}
-        curves = fixed | {name: curve.to(device) for name, curve in curves_of(lines, frames, track.fps).items()}
+        fixed = {name: torch.full((frames,), value) for name, value in sliders.items()}
+        curves = fixed | curves_of(lines, frames, track.fps)
         _check_can(pack, curves)
+        directions = _directions(pack, face)
+        memory = render_memory(pack.core.renderer, face.cropped[0].numel(), 1)
+        device = pack.load("mapping", "renderer", memory_required=memory)
+        face, directions = to_device(face, device), directions.to(device)
+        fixed, curves = ({name: curve.to(device) for name, curve in each.items()} for each in (fixed, curves))
         changed = apply_controls(to_device(track, device), curves, directions)
         now = apply_controls(face.coefficients, {name: curve[:1] for name, curve in fixed.items()}, directions)
         keypoints = pack.core.mapping.keypoints(face, now)
@@ -170,16 +173,21 @@ def _slider(name: str, meaning: str, lowest: float, highest: float, step: float)
     )
 
 
-def _directions(pack: HostedPack, face: SourceFace) -> torch.Tensor | None:
+def _directions(pack: HostedPack, face: SourceFace) -> torch.Tensor:
     model = vertex_model(pack.core)
-    return None if model is None else action_directions(model, own_shape(model, face))
+    if model is not None:
+        face = to_device(face, pack.load("extractor"))
+        return action_directions(model, own_shape(model, face))
+    # One pack after the other, so that a small graphics card need not hold both.
+    teacher = hosted_open_pack()
+    examples = draw_examples(teacher.core, to_device(face, teacher.load("extractor", "mapping", "renderer")))
+    return read_examples(pack.core, to_device(examples, pack.load("extractor")), on_progress=progress())
 
 
 def _check_can(pack: HostedPack, curves: dict[str, torch.Tensor]) -> None:
-    if vertex_model(pack.core) is None and uses_actions(curves):
-        used = [name for name, curve in curves.items() if name in CONTROLS and bool(curve.any())]
+    asked = gaze_asked_for(curves)
+    if asked and vertex_model(pack.core) is None:
         raise ControlError(
-            f"The networks '{pack.core.name}' have no face model with vertices, from which {', '.join(used)} could be "
-            f"told. With them only {', '.join(ANGLES)} and the coefficients e0 to e63 can be set; choose the open "
-            "networks in Load Models, or set the other sliders to 0."
+            f"The networks '{pack.core.name}' know no irises, so that {' and '.join(asked)} cannot move the eyes. "
+            "Choose the open networks in Load Models, or set the gaze to 0."
         )

@@ -181,6 +181,14 @@ class SourceFace:
         return self.coefficients.basis
 
     @property
+    def landmarks_in_picture(self) -> Tensor:
+        """(478, 3) in pixels of ``picture``; z in the same unit."""
+        crop, (height, width) = self.crop, self.cropped.shape[1:]
+        across, down = (crop.right - crop.left) / width, (crop.bottom - crop.top) / height
+        scale = self.landmarks.new_tensor((across, down, (across * down) ** 0.5))
+        return self.landmarks * scale + self.landmarks.new_tensor((crop.left, crop.top, 0))
+
+    @property
     def shows_whole_picture(self) -> bool:
         """Whether the frames show all of the picture, so that there is nothing to paste them into."""
         height, width = self.picture.shape[1:]

@@ -110,6 +110,7 @@ CONTROLS: dict[str, Control] = {
     "pucker": Control("Lips: 1 rounded as for oo, -1 wide as for ee", {"lip_pucker": 1.0}, {"lip_stretcher": 1.0}),
     "sneer": Control("Nose wrinkled, upper lip raised", {"nose_wrinkler": 1.0}),
 }
+GAZE = ("gaze_x", "gaze_y")
 NAMES = (*CONTROLS, *ANGLES)
 """Of the sliders."""
 
@@ -215,6 +216,6 @@ def apply_controls(track: Coefficients, curves: Mapping[str, Tensor], directions
     return track
 
 
-def uses_actions(curves: Mapping[str, Tensor]) -> bool:
-    """Whether a slider of the face departs from 0 anywhere, so that directions are needed."""
-    return any(name in CONTROLS and bool(curve.any()) for name, curve in curves.items())
+def gaze_asked_for(curves: Mapping[str, Tensor]) -> list[str]:
+    """The gaze sliders that depart from 0 anywhere: without irises among its vertices a pack cannot move them."""
+    return [name for name in GAZE if name in curves and bool(curves[name].any())]

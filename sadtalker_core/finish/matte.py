@@ -97,7 +97,7 @@ def prepare_matte(face: SourceFace, width: int, height: int, device: torch.devic
     """The matte of the portrait, for frames of width x height."""
     picture, crop = face.picture.to(device), face.crop
     rows, columns = picture.shape[1:]
-    landmarks = _in_picture(face)
+    landmarks = face.landmarks_in_picture
     if person is None:
         person = person_matte(picture, landmarks)
     else:
@@ -244,14 +244,6 @@ def _covering(pictures: Tensor, width: int, height: int) -> Tensor:
     resized = F.interpolate(pictures, size, mode="bilinear", antialias=True, align_corners=False)
     top, left = (size[0] - height) // 2, (size[1] - width) // 2
     return resized[..., top : top + height, left : left + width]
-
-
-def _in_picture(face: SourceFace) -> Tensor:
-    """Landmarks (478, 3) in pixels of the whole picture; z is of no use there."""
-    crop = face.crop
-    size = face.landmarks.new_tensor((face.cropped.shape[2], face.cropped.shape[1], 1))
-    box = face.landmarks.new_tensor((crop.right - crop.left, crop.bottom - crop.top, 1))
-    return face.landmarks / size * box + face.landmarks.new_tensor((crop.left, crop.top, 0))
 
 
 def _alike(size: tuple[int, int], other: tuple[int, int]) -> bool:

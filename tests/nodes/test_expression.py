@@ -130,9 +130,19 @@ class TestOfficial:
         assert float((changed.pose - own.pose)[0, 1].rad2deg()) == pytest.approx(10.0, abs=1e-3)
         assert picture.shape == (1, 256, 256, 3)
 
-    def test_other_sliders_are_refused_by_name(self, official, official_face):
-        with pytest.raises(ControlError, match=r"happy could be told.*open networks"):
-            edit(official, official_face, happy=0.5)
+    def test_sliders_change_what_the_networks_see_change(self, official, official_face):
+        own = official_face.coefficients.expression
+        half, whole, jaw = (
+            edit(official, official_face, **values)[0].expression - own
+            for values in ({"happy": 0.5}, {"happy": 1.0}, {"jaw": 1.0})
+        )
+        assert float(whole.norm()) > 0
+        torch.testing.assert_close(whole, 2 * half, rtol=1e-3, atol=1e-5)
+        assert abs(float(torch.cosine_similarity(whole, jaw))) < 0.99
+
+    def test_gaze_is_refused(self, official, official_face):
+        with pytest.raises(ControlError, match=r"no irises.*gaze_x cannot.*open networks"):
+            edit(official, official_face, gaze_x=0.5)
 
     def test_idle(self, official, official_face):
         (track,) = run_node("SadTalkerIdle", pack=official, face=official_face, **IDLE)

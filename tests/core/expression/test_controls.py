@@ -16,8 +16,8 @@ from sadtalker_pack.sadtalker_core.expression.controls import (
     action_strengths,
     apply_controls,
     check_value,
+    gaze_asked_for,
     limits_of,
-    uses_actions,
 )
 from sadtalker_pack.sadtalker_core.expression.directions import action_directions, own_shape, reach
 from sadtalker_pack.sadtalker_core.face3d.extract import extract_face
@@ -181,8 +181,8 @@ class TestApply:
             apply_controls(pose_only, {"happy": curve(1.0)}, directions)
 
     def test_knows_whether_a_slider_is_used(self):
-        assert uses_actions({"happy": curve(0.0, 0.1), "e3": curve(1.0, 1.0)})
-        assert not uses_actions({"happy": curve(0.0), "yaw": curve(5.0), "e3": curve(1.0)})
+        assert gaze_asked_for({"gaze_x": curve(0.0), "gaze_y": curve(0.0, 0.1), "happy": curve(1.0, 1.0)}) == ["gaze_y"]
+        assert not gaze_asked_for({"happy": curve(1.0), "yaw": curve(5.0)})
 
 
 class TestValues:
