@@ -5,12 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+HIDDEN_SHARE = 0.6
+"""Of the windows: they lose a stretch of bands, so that no formant alone decides what is heard."""
+MOST_HIDDEN = 15
+"""Of the 80 bands."""
 DECIBEL = 0.08
 """One decibel in the mel's unit: 100 dB are spread over [-4, 4]."""
 
 
 def augment_mel(mel: Tensor, generator: torch.Generator) -> Tensor:
-    """Level, tilt, vocal-tract length, band limit and background noise of windows (B, 1, 80, 16), each row its own."""
+    """Level, tilt, vocal-tract length, background noise and lost bands of windows (B, 1, 80, 16), each row its own."""
     mel = warp_bands(mel, 1 + 0.08 * _signed(mel, generator))
     level = 12 * _signed(mel, generator)  # dB
     tilt = 6 * _signed(mel, generator)  # dB over the whole band range
@@ -18,7 +22,20 @@ def augment_mel(mel: Tensor, generator: torch.Generator) -> Tensor:
     louder = mel + DECIBEL * (level + tilt * bands)
     # Scaling changes silence too, but never below the floor of the scale.
     louder = torch.where(mel <= -4, mel, louder)
-    return add_noise(louder, background_noise(mel, generator)).clamp(-4, 4)
+    return hide_bands(add_noise(louder, background_noise(mel, generator)).clamp(-4, 4), generator)
+
+
+def hide_bands(mel: Tensor, generator: torch.Generator) -> Tensor:
+    """Silence a stretch of up to ``MOST_HIDDEN`` neighbouring bands in ``HIDDEN_SHARE`` of the windows (B, 1, 80, 16).
+
+    Frequency masking of Park et al., "SpecAugment", 2019.
+    """
+    shape, bands = (mel.shape[0], 1, 1, 1), mel.shape[2]
+    width = (torch.rand(shape, generator=generator) * (MOST_HIDDEN + 1)).floor()
+    width = width * (torch.rand(shape, generator=generator) < HIDDEN_SHARE)
+    lowest = (torch.rand(shape, generator=generator) * (bands - width + 1)).floor()
+    band = torch.arange(bands).reshape(1, 1, -1, 1)
+    return mel.masked_fill((band >= lowest) & (band < lowest + width), -4)
 
 
 def background_noise(mel: Tensor, generator: torch.Generator) -> Tensor:

@@ -38,7 +38,7 @@ class ExpNetTraining:
     steps: int = 10000
     batch_size: int = 64
     learning_rate: float = 1.5e-3
-    weight_decay: float = 0.01
+    weight_decay: float = 0.05
     landmark_weight: float = 4.0
     """of the landmark terms against the coefficients' (both in canonical units squared a vertex)"""
     recorded_share: float = 0.15

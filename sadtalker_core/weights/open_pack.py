@@ -17,7 +17,7 @@ from ..posevae.model import PoseVAE, PoseVAEConfig
 from ..posevae.predict import PoseSampling
 from .read import load_strictly, read_safetensors
 
-POSE_SAMPLING = PoseSampling(blend=24, limit=(0.3, 0.4, 0.3, 0.35, 0.35, 0.7), smoothing=7)
+POSE_SAMPLING = PoseSampling(blend=24, limit=(0.3, 0.4, 0.3, 0.35, 0.35, 0.7), smoothing=5)
 """Blends over three quarters of a block: long enough that no step at a seam is larger than the motion's own steps, so
 that little is left to smooth; a wider filter takes the small nods that people make at a word. The limits, radians and
 canonical units, are what the mesh renderer shows well."""

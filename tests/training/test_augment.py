@@ -1,5 +1,13 @@
 import torch
-from sadtalker_pack.sadtalker_core.training.augment import DECIBEL, add_noise, augment_mel, warp_bands
+from sadtalker_pack.sadtalker_core.training.augment import (
+    DECIBEL,
+    HIDDEN_SHARE,
+    MOST_HIDDEN,
+    add_noise,
+    augment_mel,
+    hide_bands,
+    warp_bands,
+)
 
 
 def mel(batch=6):
@@ -43,3 +51,15 @@ def test_two_equal_sounds_are_three_decibels_louder():
 def test_faint_noise_changes_nothing_that_is_loud():
     loud = torch.full((1, 1, 80, 16), 2.0)
     assert torch.allclose(add_noise(loud, torch.full_like(loud, -4.0)), loud, atol=1e-4)
+
+
+def test_a_stretch_of_bands_is_silenced_in_all_columns():
+    hidden = hide_bands(torch.zeros(2000, 1, 80, 16), torch.Generator().manual_seed(0)) == -4
+    assert torch.equal(hidden, hidden[..., :1].expand_as(hidden))
+    bands = hidden[:, 0, :, 0]
+    assert int(bands.sum(1).max()) == MOST_HIDDEN
+    assert bool((bands.int().diff(dim=1, prepend=torch.zeros(2000, 1, dtype=torch.int)) == 1).sum(1).le(1).all())
+    # A width of no band at all is one of the widths.
+    expected = HIDDEN_SHARE * MOST_HIDDEN / (MOST_HIDDEN + 1)
+    assert abs(float(bands.any(1).float().mean()) - expected) < 0.04
+    assert bool(bands.any(0).all())
