@@ -23,8 +23,9 @@ from torch.nn import functional as F
 
 from sadtalker_core.audio.waveform import mono_waveform
 from sadtalker_core.errors import SadTalkerError
+from sadtalker_core.finish.watermark.detector import FOUND, code_scores, detect
 from sadtalker_core.finish.watermark.files import detect_in_file
-from sadtalker_core.finish.watermark.invisible import FOUND, code_scores, detect, mark_
+from sadtalker_core.finish.watermark.invisible import mark_
 from sadtalker_core.finish.watermark.payload import decode, encode, payload_of
 from sadtalker_core.pack import Pack
 from sadtalker_core.pipeline import TalkingHeadOptions, talking_head
@@ -127,7 +128,7 @@ def _after(treat: Callable[[Tensor], Tensor], marked: Tensor) -> dict[str, Any]:
     sent = treat(marked)
     found = detect(sent)
     payload = payload_of(MESSAGE)
-    read = {count: code_scores(sent[:count].mean(0))[0].double().numpy() for count in COUNTS}
+    read = {count: code_scores(sent[:count].mean(0)).double().numpy() for count in COUNTS}
     return {
         "score": found.score,
         "message_read": found.message == MESSAGE,
@@ -190,8 +191,8 @@ TREATMENTS: dict[str, Callable[[Tensor], Tensor]] = {
     "JPEG 75": lambda frames: _jpeg(frames, 75),
     "JPEG 50": lambda frames: _jpeg(frames, 50),
     "grey": lambda frames: _h264(frames.mean(1, keepdim=True).expand_as(frames)),
-    "cropped by 2 %": lambda frames: _h264(_cropped(frames, 0.02)),
     "cropped by 10 %": lambda frames: _h264(_cropped(frames, 0.1)),
+    "cropped by 30 %": lambda frames: _h264(_cropped(frames, 0.3)),
 }
 
 if __name__ == "__main__":

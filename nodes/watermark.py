@@ -7,7 +7,8 @@ from comfy_api.latest import Input, io, ui
 from torch import Tensor
 
 from ..sadtalker_core.errors import SadTalkerError
-from ..sadtalker_core.finish.watermark.invisible import FOUND, SMALLEST_SIDE, detect, mark_
+from ..sadtalker_core.finish.watermark.detector import FOUND, detect
+from ..sadtalker_core.finish.watermark.invisible import SMALLEST_SIDE, mark_
 from ..sadtalker_core.finish.watermark.payload import DEFAULT_MESSAGE, LONGEST_MESSAGE
 from ..sadtalker_core.finish.watermark.visible import CORNERS, Placement, overlay_, text_logo
 from .convert import frames_from_image, image_from_frames, one_mask

@@ -10,7 +10,7 @@ import torch
 from comfy import model_management
 from comfy_api.latest import InputImpl, Types
 from sadtalker_pack.sadtalker_core.errors import SadTalkerError
-from sadtalker_pack.sadtalker_core.finish.watermark.invisible import FOUND
+from sadtalker_pack.sadtalker_core.finish.watermark.detector import FOUND
 from sadtalker_pack.tests.nodes.comfy_host import run_node
 
 OPTIONS = {"invisible": True, "message": "Take 7-b", "text": "", "corner": "bottom right", "opacity": 0.6, "size": 0.1}

