@@ -89,7 +89,7 @@ def directly(release: Path, sound: Callable[[int], Path]) -> Callable[..., torch
 
     def run(**options: object) -> torch.Tensor:
         settings = node(read_graph(find_graph(REPOSITORY, "stages")), "SadTalkerPoseVAE")["inputs"]
-        chosen = TalkingHeadOptions(seed=settings["seed"], style=settings["style"], **options)
+        chosen = TalkingHeadOptions(seed=settings["seed"], style=settings["style"], watermark=False, **options)
         with torch.inference_mode():
             return talking_head(pack, picture, mono_waveform(torch.from_numpy(samples.T.copy()), rate), chosen).frames
 
