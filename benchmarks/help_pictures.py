@@ -21,10 +21,12 @@ from sadtalker_core.coefficients import combine
 from sadtalker_core.expnet.predict import predict_expression
 from sadtalker_core.expression.controls import apply_controls
 from sadtalker_core.expression.directions import action_directions, own_shape
-from sadtalker_core.face3d.extract import FRAMINGS, extract_face
-from sadtalker_core.face3d.regions import LEFT_EYE, RIGHT_EYE
+from sadtalker_core.face3d.extract import FRAMINGS, OWN_SIZE, extract_face
+from sadtalker_core.face3d.regions import FACE_OVAL, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from sadtalker_core.face3d.video import FaceMotion, face_motion
 from sadtalker_core.facerender.render import render_frames
+from sadtalker_core.finish.detail import transfer_detail
+from sadtalker_core.finish.restore import enlarged
 from sadtalker_core.flow import MODEL_FPS, Coefficients, MelWindows, SourceFace
 from sadtalker_core.pack import Pack
 from sadtalker_core.pipeline import TalkingHeadOptions, predict_coefficients
@@ -191,6 +193,40 @@ def added_motion(scene: Scene) -> list[list[Tile]]:
     return [[Tile("", frames[moment]) for moment in MOMENTS], [Tile("", frame) for frame in drawn]]
 
 
+def details(scene: Scene) -> list[list[Tile]]:
+    """Small frames: enlarged, with the portrait's detail, and rendered at the portrait's own size; at two moments."""
+    pack, moments = scene.pack, MOMENTS[2:4]
+    small, own = (extract_face(pack, scene.demo.picture, framing="extcrop", size=size) for size in (256, OWN_SIZE))
+    keypoints = pack.mapping.keypoints(small, scene.track(small))
+    keypoints = replace(keypoints, driving=keypoints.driving[list(moments)])
+    frames = render_frames(pack.renderer, small, keypoints)
+    detailed = transfer_detail(pack.renderer, small, keypoints, frames)
+    shown = {
+        "256 pixels, enlarged": enlarged(frames, *detailed.shape[2:], None),
+        "with Detail Transfer": detailed,
+        f"rendered at {own.crop.width} pixels": scene.frames(own, scene.track(own), moments),
+    }
+    return [[Tile(title, lower_face(own, each[n])) for n in range(len(moments)) for title, each in shown.items()]]
+
+
+def larger(scene: Scene) -> list[list[Tile]]:
+    """What Enhance does without a restorer, which cannot be shipped: a frame, and the same enlarged twice."""
+    face = extract_face(scene.pack, scene.other.picture, size=256)
+    frame = scene.frames(face, scene.track(face), MOMENTS[2:3])
+    twice = enlarged(frame, 2 * frame.shape[2], 2 * frame.shape[3], None)
+    titles = "256 pixels", "scale 2, no restorer"
+    return [[Tile(title, lower_face(face, each[0])) for title, each in zip(titles, (frame, twice), strict=True)]]
+
+
+def lower_face(face: SourceFace, frame: Tensor) -> Tensor:
+    """The square (3, s, s) of a frame, at any size, around nose and mouth."""
+    scale = frame.shape[2] / face.crop.width
+    left, right = face.landmarks[[*FACE_OVAL], 0].aminmax()
+    x, y = (face.landmarks[list(OUTER_LIPS), :2].mean(0) * scale).tolist()
+    half = 0.42 * float(right - left) * scale
+    return frame[:, int(y - 1.3 * half) : int(y + 0.7 * half), int(x - half) : int(x + half)]
+
+
 def talking(scene: Scene) -> list[list[Tile]]:
     """Both portraits saying the same."""
     return [
@@ -207,6 +243,8 @@ PICTURES: dict[str, Callable[[Scene], list[list[Tile]]]] = {
     "ReferenceBlink": video_blinks,
     "ReferenceMotion": added_motion,
     "TalkingHead": talking,
+    "DetailTransfer": details,
+    "Enhance": larger,
 }
 """By page: its rows of tiles."""
 
