@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sized
+import math
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -75,14 +76,18 @@ def track_landmarks(
 
 
 def follow_face(
-    landmarker: Landmarker, frames: Iterable[Tensor], *, batch_size: int = 4
+    landmarker: Landmarker, frames: Iterable[Tensor], *, batch_size: int = 4, face_index: int = 0
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Follow the largest face through a video, batch by batch; no frame is kept. Arguments as in ``track_landmarks``.
+    """Follow one face through a video, batch by batch; no frame is kept. Arguments as in ``track_landmarks``.
+
+    Args:
+        face_index: which face, 0 the largest, of the first frame that shows so many. Of several faces, one that was
+            lost is the one nearest to where it was.
 
     Yields frames (B, 3, H, W) with their points (B, 478, 3), NaN where there is no face, and presence (B,), both on
     the CPU.
     """
-    tracker = _Tracker(landmarker)
+    tracker = _Tracker(landmarker, face_index)
     for batch in _batches(frames, batch_size):
         yield batch, *tracker.follow(batch)
 
@@ -90,9 +95,11 @@ def follow_face(
 class _Tracker:
     """Where the face was last, and when it was last looked for."""
 
-    def __init__(self, landmarker: Landmarker) -> None:
+    def __init__(self, landmarker: Landmarker, face_index: int) -> None:
         self.landmarker = landmarker
+        self.face_index = face_index
         self.region: FaceRegion | None = None
+        self.last: FaceRegion | None = None
         self.frame = 0
         self.next_check = 0
         self.next_search = 0
@@ -114,7 +121,7 @@ class _Tracker:
             good = _leading(sure >= MIN_SCORE)
             points[position : position + good], presence[position : position + good] = found[:good], sure[:good]
             if good:
-                self.region = regions_of_points(found[good - 1 : good])[0]
+                self.region = self.last = regions_of_points(found[good - 1 : good])[0]
             position += good
             if position < count:
                 # Look anew in the frame where it was lost, unless it was found there a moment ago.
@@ -147,18 +154,32 @@ class _Tracker:
             self.region = None
 
     def _find(self, frames: Tensor) -> int:
-        """Set ``region`` to the largest face of the first of ``frames`` that shows one; returns how many to skip."""
+        """Set ``region`` to our face in the first of ``frames`` that shows it; returns how many to skip."""
         for index, faces in enumerate(self.landmarker.detect_each(frames)):
             if not faces and self.frame >= self.next_search:
                 self.next_search = self.frame + _CHECK_EVERY
                 faces = self.landmarker.detect(frames[index])  # small faces take longer to find
-            for face in faces:
+            for face in self._candidates(frames[index], faces):
                 landmarks = self.landmarker.landmarks(frames[index], face)
                 if landmarks.presence >= MIN_SCORE:
                     self.region = regions_of_points(landmarks.points[None])[0]
                     self.next_check = self.frame + _CHECK_EVERY
                     return index
         return frames.shape[0]
+
+    def _candidates(self, frame: Tensor, faces: Sequence[FaceDetection]) -> Sequence[FaceDetection]:
+        """Which of the faces of a frame (3, H, W), the largest first, may be ours; the likeliest first."""
+        last = self.last
+        if self.face_index == 0:
+            return faces
+        if last is not None:
+            return sorted(faces, key=lambda face: _distance(last, face))
+        return self.landmarker.detect_all(frame)[self.face_index :][:1] if faces else faces
+
+
+def _distance(region: FaceRegion, face: FaceDetection) -> float:
+    left, top, right, bottom = face.box.tolist()
+    return math.hypot(region.x - (left + right) / 2, region.y - (top + bottom) / 2)
 
 
 def _holds(region: FaceRegion, face: FaceDetection) -> bool:

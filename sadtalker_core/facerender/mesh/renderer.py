@@ -167,6 +167,14 @@ class MeshRenderer(nn.Module):
             sure.mul_((1 - cover) if slit is MOUTH else (2 * cover - 1).abs())
         return positions, trust
 
+    @torch.inference_mode()
+    def show_mouth(self, frames: Tensor, source: PreparedSource, driving: Tensor) -> None:
+        """Draw the inside of a portrait's mouth into frames (B, 3, h, w) of the same person, between the lips of the
+        driving vertices (B, 478, 3), their pixels."""
+        rigid = similarity_between(source.landmarks[None, list(STABLE)], driving[:, list(STABLE)])
+        aperture = measure_aperture(MOUTH, driving, source.closed_gap)
+        self._show_inside(frames, source, MOUTH, aperture, rigid, driving)
+
     def _pose(self, source: PreparedSource, driving: Tensor) -> _Posed:
         check_shape("driving", driving, "B 478 3")
         rigid = similarity_between(source.landmarks[None, list(STABLE)], driving[:, list(STABLE)])
