@@ -55,6 +55,8 @@ NODES = {
     "SadTalkerLoadRestorer",
     "SadTalkerEnhance",
     "SadTalkerDetailTransfer",
+    "SadTalkerWatermark",
+    "SadTalkerDetectWatermark",
     "SadTalkerEvaluate",
 }
 EXAMPLES = tuple(sorted(path.stem for path in (REPOSITORY / "workflows").glob("*.json")))
@@ -216,6 +218,15 @@ class TestExamples:
         longest = max(by_node, key=lambda node: len(by_node[node]))
         assert len(by_node[longest]) >= 5
         assert by_node[longest][-1] == next(step.total for step in steps if step.node == longest)
+
+    @pytest.mark.parametrize(("name", "message"), [("talking_head", "AI video"), ("watermark", "Take 7-b")])
+    def test_the_file_carries_the_mark(
+        self, examples: Callable[[str], Run], tmp_path: Path, name: str, message: str
+    ) -> None:
+        from sadtalker_pack.sadtalker_core.finish.watermark.files import detect_in_file
+
+        (tmp_path / "saved.mp4").write_bytes(examples(name).content)
+        assert detect_in_file(tmp_path / "saved.mp4", frames=25).message == message
 
     def test_both_graphs_make_the_same_video(self, examples: Callable[[str], Run]) -> None:
         one, stages = (examples(name).video.frames for name in ("talking_head", "stages"))
