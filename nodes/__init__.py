@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .dub import DubVideo
 from .edit import CombineCoefficients, EditCoefficients, MixCoefficients
 from .enhance import DetailTransfer, Enhance, LoadRestorer
 from .evaluate import Evaluate
@@ -28,6 +29,7 @@ class SadTalkerExtension(ComfyExtension):
         return [
             TalkingHeadNode,
             TalkingFaces,
+            DubVideo,
             LoadModels,
             Extract3DMM,
             AudioToMel,

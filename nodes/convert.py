@@ -127,7 +127,7 @@ def video_from_frames(frames: Tensor, fps: float, audio: Mapping[str, Any]) -> I
     """VIDEO of frames (T, 3, H, W), H and W even, with the sound of the AUDIO they were made from."""
     components = Types.VideoComponents(
         images=image_from_frames(frames),
-        audio=_encodable(audio),
+        audio=encodable_audio(audio),
         frame_rate=Fraction(fps).limit_denominator(1000),
     )
     return InputImpl.VideoFromComponents(components)
@@ -156,7 +156,7 @@ def _check_not_white(colour: Tensor) -> None:
         )
 
 
-def _encodable(audio: Mapping[str, Any]) -> Input.Audio:
+def encodable_audio(audio: Mapping[str, Any]) -> Input.Audio:
     """The same sound as the host's AAC encoder takes it: on the CPU, one or two channels, one of its sample rates."""
     samples, rate = audio["waveform"].float().cpu(), int(audio["sample_rate"])
     if samples.shape[1] > 2:

@@ -60,6 +60,19 @@ def frames_of_image(images: Tensor, fps: float) -> Frames:
     return Frames(lambda: iter(frames.float()), len(frames), fps, images.shape[1] * images.shape[2])
 
 
+def frames_of_either(video: Input.Video | None, images: Tensor | None, fps: float) -> Frames:
+    """The pictures of the one that is connected; ``fps`` is that of the images.
+
+    Raises:
+        SadTalkerError: none is, or both are.
+    """
+    if video is not None and images is None:
+        return frames_of_video(video)
+    if images is not None and video is None:
+        return frames_of_image(images, fps)
+    raise SadTalkerError("Connect either a video or images, " + ("not both." if video is not None else "one of them."))
+
+
 def _file_frames(video: InputImpl.VideoFromFile) -> Frames | None:
     """None for a part of a file, which only the host knows how to cut out."""
     with av.open(video.get_stream_source(), mode="r") as container:

@@ -13,7 +13,7 @@ from ..sadtalker_core.face3d.video import MISSING, face_motion
 from ..sadtalker_core.flow import MODEL_FPS, BlinkCurve, Coefficients, MelWindows, SourceFace
 from ..sadtalker_core.tracks.reference import PARTS, add_reference, hold_portrait, match_blink
 from . import inputs, sockets
-from .frames import Frames, frames_of_image, frames_of_video
+from .frames import Frames, frames_of_either
 from .host import HostedPack, check_choice, progress
 
 LOG = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class Extract3DMMFromVideo(io.ComfyNode):
         video: Input.Video | None = None,
         images: Tensor | None = None,
     ) -> io.NodeOutput:
-        frames = _frames(video, images, images_fps)
+        frames = frames_of_either(video, images, images_fps)
         device = pack.load("landmarker", "extractor", memory_required=BYTES_A_PIXEL * frames.pixels)
         motion = face_motion(
             pack.core,
@@ -174,11 +174,3 @@ class ReferenceBlink(io.ComfyNode):
     @classmethod
     def execute(cls, blinks: BlinkCurve, mel: MelWindows) -> io.NodeOutput:
         return io.NodeOutput(match_blink(blinks, len(mel), mel.fps))
-
-
-def _frames(video: Input.Video | None, images: Tensor | None, fps: float) -> Frames:
-    if video is not None and images is None:
-        return frames_of_video(video)
-    if images is not None and video is None:
-        return frames_of_image(images, fps)
-    raise SadTalkerError("Connect either a video or images, " + ("not both." if video is not None else "one of them."))

@@ -87,16 +87,18 @@ def dub(
     )
     places = _places(survey, fps, options.missing)
     order = back_and_forth(len(survey), wanted or len(survey))
-    with torch.inference_mode():
+    # Not one block around all of it: what is switched off in a generator stays off for whoever reads from it.
+    with torch.no_grad():
         dubber = _dubber(pack, survey)
         speech = _speech(pack, waveform, fps, len(order), dubber.reference, options.expression_scale)
-        for index, picture in enumerate(in_order(frames, order)):
-            points = places[order[index]]
-            if points is not None:
+    for index, picture in enumerate(in_order(frames, order)):
+        points = places[order[index]]
+        if points is not None:
+            with torch.no_grad():
                 picture = dubber.draw(picture, points, speech, index)
-            height, width = picture.shape[1:]
-            yield picture[:, : height - height % 2, : width - width % 2]
-            reports.second(index + 1, len(order))
+        height, width = picture.shape[1:]
+        yield picture[:, : height - height % 2, : width - width % 2]
+        reports.second(index + 1, len(order))
 
 
 class Dubber(Protocol):

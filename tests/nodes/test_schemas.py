@@ -30,6 +30,8 @@ SOCKETS = {
     "pose_scale FLOAT -> pose SADTALKER_COEFFS",
     "SadTalkerCombineCoefficients": "expression SADTALKER_COEFFS, pose SADTALKER_COEFFS "
     "-> coefficients SADTALKER_COEFFS",
+    "SadTalkerDubVideo": "audio AUDIO, length COMBO, missing COMBO, expression_scale FLOAT, face_index INT, "
+    "images_fps FLOAT, video? VIDEO, images? IMAGE, pack? SADTALKER_PACK, watermark? BOOLEAN -> video VIDEO",
     "SadTalkerEditCoefficients": "coefficients SADTALKER_COEFFS, expression_scale FLOAT, pose_scale FLOAT, "
     "pitch FLOAT, yaw FLOAT, roll FLOAT, expression_smoothing FLOAT, pose_smoothing FLOAT, speed FLOAT, fps FLOAT, "
     "frames INT, extension COMBO, mel? SADTALKER_MEL, face? SADTALKER_FACE -> coefficients SADTALKER_COEFFS",
