@@ -41,13 +41,13 @@ class ExpNetTraining:
     weight_decay: float = 0.05
     landmark_weight: float = 4.0
     """of the landmark terms against the coefficients' (both in canonical units squared a vertex)"""
-    recorded_share: float = 0.15
+    recorded_share: float = 0.1
     """of each batch: the recordings themselves"""
-    revoiced_share: float = 0.35
+    revoiced_share: float = 0.31
     """of each batch: the recordings in other voices"""
-    synthetic_share: float = 0.4
+    synthetic_share: float = 0.45
     """of each batch: synthetic speech"""
-    silence_share: float = 0.1
+    silence_share: float = 0.14
     """of each batch: digital silence or noise, with closed lips"""
     blink_share: float = 0.2
     """of each batch: eyes closed more or less"""

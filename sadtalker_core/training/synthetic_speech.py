@@ -23,7 +23,7 @@ VOWELS = ("a", "e", "i", "o", "u", "a", "e", "i", "o", "u", "ai", "au", "ei", "o
 CODAS = ("", "", "", "", "n", "m", "s", "t", "l", "r", "k", "p", "b", "f", "nd", "st", "mp")
 CLOSURE_WEIGHT = 4.0
 """How much more frames count in which the lips touch: that a closure is missed shows."""
-SILENCE_WEIGHT = 5.0
+SILENCE_WEIGHT = 6.0
 """How much more silence counts than a frame of speech: a mouth that stands open shows."""
 QUIET_SECONDS = 2.0
 NOISE_DECIBELS = (-75.0, -40.0)
