@@ -48,6 +48,7 @@ NODES = {
     "SadTalkerPasteBack",
     "SadTalkerTalkingHead",
     "SadTalkerTalkingFaces",
+    "SadTalkerDubVideo",
     "SadTalkerExpressionEditor",
     "SadTalkerIdle",
     "SadTalkerPreviewKeypoints",
