@@ -11,7 +11,7 @@ from ..face3d.alignment import similarity_between
 from ..face3d.crop import crop_picture, face_crop, landmarks_in_crop
 from ..face3d.extract import OWN_SIZE
 from ..face3d.morphable import MorphableModel, from_picture_frame, to_picture_frame
-from ..face3d.regions import STABLE
+from ..face3d.regions import INNER_LIPS, OUTER_LIPS, STABLE
 from ..facerender.mesh.aperture import MOUTH, measure_aperture
 from ..facerender.mesh.layers import Layers
 from ..facerender.mesh.renderer import EYE_SLITS, FIELD_STRIDE, MeshRenderer, PreparedSource
@@ -20,12 +20,15 @@ from ..flow import Coefficients, move_to
 from ..pack import Pack
 from ..tracks.regions import region_weights
 from .blend import even_box, lay_over, lower_face_mask
-from .survey import Survey, View
+from .survey import Survey, View, mouth_gap
 
 _REACH = 1.6
 """Half the side of the part that is drawn, in distances between the outer eye corners."""
 _CLOSED = 0.1
 """Share of the frames, those with the mouth closed most, whose median is the face at rest."""
+_LIP_CLEARANCE, _OPEN_GAP = 0.15, 0.1
+"""Share of the lips' thickness that is taken for teeth, from an opening of so many mouth widths on; twice as much would
+stretch the lips into streaks."""
 _UNIT = 100.0
 """Pixels a canonical unit, where the face at rest is fitted."""
 
@@ -68,6 +71,7 @@ class MeshDubber:
     def _source(self, picture: Tensor, landmarks: Tensor) -> PreparedSource:
         """As ``MeshRenderer.prepare``, but all in one layer: the head does not move, so nothing behind it shows."""
         height, width = picture.shape[1:]
+        landmarks = _with_lips_clear_of_teeth(landmarks)
         nothing = picture.new_zeros(1, height, width)
         layers = Layers(nothing + 1, picture, picture, nothing, nothing[0, :, 0])
         return replace(
@@ -88,6 +92,17 @@ class MeshDubber:
         mouth = measure_aperture(MOUTH, rest[None])
         gap = (mouth.heights[0, 0] - mouth.heights[0, 1]) / mouth.length[0]
         return replace(source, closed_gap=gap)
+
+
+def _with_lips_clear_of_teeth(landmarks: Tensor) -> Tensor:
+    """Landmarks (478, 3) whose inner lip line lies a little further out the wider the mouth is open.
+
+    It is found slightly inside the teeth, which lips that close would carry along as a white sliver.
+    """
+    cleared = landmarks.clone()
+    share = _LIP_CLEARANCE * min(mouth_gap(landmarks) / _OPEN_GAP, 1.0)
+    cleared[list(INNER_LIPS)] = torch.lerp(landmarks[list(INNER_LIPS)], landmarks[list(OUTER_LIPS)], share)
+    return cleared
 
 
 def _rest_shape(model: MorphableModel, points: Tensor, gap: Tensor) -> Tensor:
