@@ -7,9 +7,11 @@ the demo speech, and written to ``web/docs``.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+import av
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from skimage.data import astronaut
@@ -18,6 +20,7 @@ from torch import Tensor
 from sadtalker_core.audio.waveform import mono_waveform
 from sadtalker_core.audio.windows import mel_windows
 from sadtalker_core.coefficients import combine
+from sadtalker_core.dub.video import dub
 from sadtalker_core.expnet.predict import predict_expression
 from sadtalker_core.expression.controls import apply_controls
 from sadtalker_core.expression.directions import action_directions, own_shape
@@ -48,7 +51,7 @@ BLINKING_SEED = 4
 WIDTH = 232
 """of each tile, pixels"""
 TITLE = 22
-QUALITY = 78
+QUALITY = 74
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +238,22 @@ def talking(scene: Scene) -> list[list[Tile]]:
     ]
 
 
+def dubbing(scene: Scene) -> list[list[Tile]]:
+    """The demo's reference video, and the same moments with the middle of the demo speech."""
+    filmed = [frame.to_ndarray(format="rgb24") for frame in read_video(DEMO / "reference.mp4")]
+    frames = [torch.from_numpy(pixels).permute(2, 0, 1).float() / 255 for pixels in filmed]
+    samples, rate = demo_speech(8)
+    speech = mono_waveform(samples[:, 4 * rate :], rate)
+    dubbed = list(dub(scene.pack, frames, 30.0, speech))
+    return [[Tile("", each[moment]) for moment in MOMENTS] for each in (frames, dubbed)]
+
+
+def read_video(path: Path) -> Iterator[av.VideoFrame]:
+    """The frames of a video file."""
+    with av.open(str(path)) as container:
+        yield from container.decode(video=0)
+
+
 PICTURES: dict[str, Callable[[Scene], list[list[Tile]]]] = {
     "Extract3DMM": framings,
     "EditCoefficients": edits,
@@ -245,6 +264,7 @@ PICTURES: dict[str, Callable[[Scene], list[list[Tile]]]] = {
     "TalkingHead": talking,
     "DetailTransfer": details,
     "Enhance": larger,
+    "DubVideo": dubbing,
 }
 """By page: its rows of tiles."""
 
