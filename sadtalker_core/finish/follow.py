@@ -96,7 +96,7 @@ def follow(picture: Tensor, around: Surroundings, crop: Crop, motion: Tensor) ->
     window = picture[:, :, around.rows, around.columns]
     height, width = window.shape[2:]
     count = max(len(motion), len(window))
-    calm = motion
+    calm = motion.contiguous()
     for size, margin in (((_CALM, 1), (_CALM // 2, 0)), ((1, _CALM), (0, _CALM // 2))):  # a square would take 4 times
         calm = F.avg_pool2d(calm, size, 1, margin, count_include_pad=False)
     grid = around.grid.expand(len(motion), -1, -1, -1)

@@ -144,11 +144,11 @@ def blend(target: PasteTarget, levels: Tensor, frames: Tensor) -> Tensor:
     new = resize_levels(_levels(frames).int(), height + 2 * _TRIM, width + 2 * _TRIM).float()
     # What the frame changes of the picture is zero along the edge, so that its sine transform solves for it exactly.
     change = new[..., _TRIM:-_TRIM, _TRIM:-_TRIM] - levels
-    across, down = (_inside_band(change.diff(dim=dim), height, width) for dim in (3, 2))
+    across, down = (_without_band_(change.diff(dim=dim), height, width) for dim in (3, 2))
     divergence = across.diff(dim=3)[..., 1:-1, :] + down.diff(dim=2)[..., 1:-1]
     transformed = target.sines_down @ divergence @ target.sines_across
     solution = target.sines_down @ (transformed * target.inverse) @ target.sines_across
-    return (levels[..., 1:-1, 1:-1] + solution).clamp_(0, 255).floor_() / 255
+    return (levels[..., 1:-1, 1:-1] + solution).clamp_(0, 255).floor_().div_(255)
 
 
 def _held(pictures: Tensor, start: int, stop: int) -> Tensor:
@@ -169,12 +169,13 @@ def _changed(target: PasteTarget, around: Surroundings | None, mask: Tensor | No
     return changed if mask is None else changed * mask.amax(0)
 
 
-def _inside_band(differences: Tensor, height: int, width: int) -> Tensor:
-    """``differences`` with zeros in the band along the edge of a region of height x width pixels."""
-    inside = torch.zeros_like(differences)
-    part = (..., slice(_BAND, height - _BAND), slice(_BAND, width - _BAND))
-    inside[part] = differences[part]
-    return inside
+def _without_band_(differences: Tensor, height: int, width: int) -> Tensor:
+    """``differences``, in place, with zeros in the band along the edge of a region of height x width pixels."""
+    for part in (slice(_BAND), slice(height - _BAND, None)):
+        differences[..., part, :] = 0
+    for part in (slice(_BAND), slice(width - _BAND, None)):
+        differences[..., part] = 0
+    return differences
 
 
 def _sines(length: int) -> Tensor:
@@ -190,7 +191,7 @@ def _second_difference(length: int) -> Tensor:
 
 def _levels(colours: Tensor) -> Tensor:
     """Grey levels 0..255, whole numbers in float32."""
-    return (colours.float() * 255).round().clamp(0, 255)
+    return (colours.float() * 255).round_().clamp_(0, 255)
 
 
 def _batch_size(target: PasteTarget, around: Surroundings | None) -> int:
