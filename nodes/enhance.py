@@ -32,6 +32,7 @@ from .host import (
     check_choice,
     in_batches,
     load_fully,
+    part_of,
     progress,
     render_memory,
     to_device,
@@ -196,7 +197,7 @@ class Enhance(io.ComfyNode):
         pictures, report = frames_from_image(frames), progress()
         faces, device = None, model_management.get_torch_device()
         if restorer is not None and weight:
-            faces = _find_faces(pack or hosted_open_pack(), pictures, _part(report, 0))
+            faces = _find_faces(pack or hosted_open_pack(), pictures, part_of(report, 0, 2))
             device = restorer.load(batch_size)
         enhanced = in_batches(
             lambda count: enhance_frames(
@@ -206,7 +207,7 @@ class Enhance(io.ComfyNode):
                 restore=None if restorer is None else restorer.core,
                 faces=faces,
                 enlarge=None if upscale_model is None else _enlarger(upscale_model, device),
-                on_progress=report if faces is None else _part(report, 1),
+                on_progress=report if faces is None else part_of(report, 1, 2),
             ),
             batch_size,
         )
@@ -281,11 +282,6 @@ def _find_faces(pack: HostedPack, pictures: Tensor, report: Progress) -> Aligned
     if missing:
         LOG.warning("%d of %d frames show no face; what is far from any face is not restored.", missing, len(track))
     return faces
-
-
-def _part(report: Progress, part: int) -> Progress:
-    """Progress of one of two equal parts of the work: 0 or 1."""
-    return lambda done, total: report(part * total + done, 2 * total)
 
 
 def _enlarger(model: ImageModelDescriptor, device: torch.device) -> Callable[[Tensor], Tensor]:

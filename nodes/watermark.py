@@ -13,7 +13,7 @@ from ..sadtalker_core.finish.watermark.payload import DEFAULT_MESSAGE, LONGEST_M
 from ..sadtalker_core.finish.watermark.visible import CORNERS, Placement, overlay_, text_logo
 from .convert import frames_from_image, image_from_frames, one_mask
 from .frames import frames_of_image, frames_of_video
-from .host import check_choice, progress, to_host
+from .host import check_choice, part_of, progress, to_host
 
 
 class Watermark(io.ComfyNode):
@@ -92,12 +92,13 @@ class Watermark(io.ComfyNode):
         logo_mask: Tensor | None = None,
         **placement: str | float,
     ) -> io.NodeOutput:
-        frames = frames_from_image(images).float().clone()
-        if logo is not None or text.strip():
+        frames, visible = frames_from_image(images).float().clone(), logo is not None or bool(text.strip())
+        report, parts = progress(), visible + invisible
+        if visible:
             shown = text_logo(text) if logo is None else _logo(logo, logo_mask)
-            overlay_(frames, shown, Placement(**placement), on_progress=progress())
+            overlay_(frames, shown, Placement(**placement), on_progress=part_of(report, 0, parts))
         if invisible:  # last, so that nothing covers it
-            mark_(frames, message, on_progress=progress())
+            mark_(frames, message, on_progress=part_of(report, parts - 1, parts))
         return io.NodeOutput(image_from_frames(to_host(frames)))
 
 
