@@ -6,6 +6,8 @@ eyes follow the blink ratio. Losses: distance of the coefficients (distillation)
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import cos, pi
 from pathlib import Path
@@ -29,32 +31,40 @@ from .speech_data import eye_aspect, mouth_opening, mouth_width
 from .speech_frames import SILENCE, SpeechFrames, draw_batches
 
 CHECKPOINT_STEPS = 250
+RESTART_RATE = 0.15
+"""Of the highest learning rate: where it starts again."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExpNetTraining:
     """Every number of the run; travels in the file it makes."""
 
-    steps: int = 10000
+    steps: int = 24000
     batch_size: int = 64
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
     landmark_weight: float = 4.0
     """of the landmark terms against the coefficients' (both in canonical units squared a vertex)"""
-    recorded_share: float = 0.1
+    recorded_share: float = 0.12
     """of each batch: the recordings themselves"""
-    revoiced_share: float = 0.31
+    revoiced_share: float = 0.34
     """of each batch: the recordings in other voices"""
-    synthetic_share: float = 0.45
-    """of each batch: synthetic speech"""
-    silence_share: float = 0.14
+    synthetic_share: float = 0.28
+    """of each batch: espeak-ng, many languages"""
+    flite_share: float = 0.13
+    """of each batch: Flite's voices and copies of them"""
+    silence_share: float = 0.13
     """of each batch: digital silence or noise, with closed lips"""
     blink_share: float = 0.2
     """of each batch: eyes closed more or less"""
     dropout: float = 0.2
     """of the audio features"""
     average: float = 0.998
-    """decay of the running mean of the weights, which is what is kept"""
+    """decay of the running mean of the weights"""
+    restarts: int = 2
+    """In the second half of the run the learning rate rises again so many times. The weights that are kept are the
+    mean over the ends of all its falls: each heard the same data in another order, and they err differently on voices
+    that none has heard (Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization", 2018)"""
     seed: int = 0
 
     @property
@@ -64,6 +74,7 @@ class ExpNetTraining:
             "recorded": self.recorded_share,
             "revoiced": self.revoiced_share,
             "synthetic": self.synthetic_share,
+            "flite": self.flite_share,
             SILENCE: self.silence_share,
         }
 
@@ -109,7 +120,7 @@ def start_from_reference(network: ExpNet, frames: SpeechFrames) -> None:
 def train_expnet(
     model: MorphableModel, frames: SpeechFrames, training: ExpNetTraining, checkpoint: Path
 ) -> tuple[ExpNet, dict[str, float]]:
-    """Train from scratch, or from where ``checkpoint`` stopped; returns the averaged network and the loss terms.
+    """Train from scratch, or from where ``checkpoint`` stopped; returns the mean network and the loss terms.
 
     The network is in inference mode; each loss term is the running mean of its last values.
     """
@@ -121,7 +132,9 @@ def train_expnet(
     averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(training.average), use_buffers=True)
     loss_of = ExpNetLoss(model, training.landmark_weight)
     optimiser = torch.optim.AdamW(network.parameters(), training.learning_rate, weight_decay=training.weight_decay)
-    modules = {"network": network, "average": averaged}
+    mean = AveragedModel(network, use_buffers=True)  # of the running mean at the end of each fall
+    ends = falls(training.steps, training.restarts)
+    modules = {"network": network, "average": averaged, "mean": mean}
     done = restore_checkpoint(checkpoint, modules, optimiser, generator)
     batches = draw_batches(frames, training.batch_size, training.shares, training.blink_share, generator)
     means: dict[str, float] = {}
@@ -130,7 +143,7 @@ def train_expnet(
     )
     for step in bar:
         for group in optimiser.param_groups:
-            group["lr"] = training.learning_rate * learning_curve(step / training.steps)
+            group["lr"] = training.learning_rate * learning_curve(step, ends)
         batch = next(batches)
         with torch.autocast(batch.mel.device.type, torch.bfloat16):
             # The network's own forward pass but for the dropout, which is no part of the reference's architecture.
@@ -142,17 +155,30 @@ def train_expnet(
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         averaged.update_parameters(network)
+        if step + 1 in ends:
+            mean.update_parameters(averaged.module)
         means = running_means(means, terms)
         bar.set_postfix({name.split("/")[1]: f"{value:.4f}" for name, value in means.items()}, refresh=False)
         if (step + 1) % CHECKPOINT_STEPS == 0:
             save_checkpoint(checkpoint, step + 1, modules, optimiser, generator)
     kept = ExpNet()
-    kept.load_state_dict(averaged.module.state_dict())
+    kept.load_state_dict(mean.module.state_dict())
     return kept.eval(), means
 
 
-def learning_curve(progress: float) -> float:
-    """Learning rate as a share of its peak: a tenth of the run up, then down along a cosine."""
+def falls(steps: int, restarts: int) -> list[int]:
+    """After how many steps the learning rate has fallen to nothing: at the middle, then at the end of each restart."""
+    first = steps // 2 if restarts else steps
+    return [first + (steps - first) * number // max(restarts, 1) for number in range(restarts + 1)]
+
+
+def learning_curve(step: int, ends: Sequence[int]) -> float:
+    """Learning rate as a share of its peak: a tenth of the first fall up, then down along a cosine to each end."""
+    number = bisect_right(ends[:-1], step)
+    start = ends[number - 1] if number else 0
+    progress = (step - start) / (ends[number] - start)
+    if number:
+        return RESTART_RATE * (0.5 + 0.5 * cos(pi * progress))
     rise = min(1.0, 0.04 + progress / 0.1)
     fall = max(0.0, (progress - 0.1) / 0.9)
     return rise * (0.5 + 0.5 * cos(pi * fall))
@@ -168,4 +194,4 @@ def amplify_speech(network: ExpNet, frames: SpeechFrames, gain: float) -> None:
     audio = network.mapping1.weight[:, :AUDIO_FEATURES]
     more = (gain - 1) * frames.mouth.T @ audio
     audio += more
-    network.mapping1.bias -= (silence @ more.T)[0]
+    network.mapping1.bias.sub_((silence @ more.T)[0])

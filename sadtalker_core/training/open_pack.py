@@ -30,7 +30,7 @@ from .revoice import Copy, Revoicing, revoiced_copies
 from .speech_alignment import align, grid_sentence, realign
 from .speech_data import FittedClip, blink_movement, fit_clip, mouth_opening
 from .speech_frames import SpeechFrames, Utterance, gather_frames, recorded, revoiced
-from .synthetic_speech import quiet_utterances, synthetic_utterances, within_silence
+from .synthetic_speech import flite_utterances, quiet_utterances, synthetic_utterances, within_silence
 from .tracks import CORPORA, read_tracks, track_corpora
 
 LOG = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ class OpenPackTraining:
     out: Path
     workers: int = 2
     synthetic_utterances: int = 2400
+    flite_utterances: int = 700
     quiet_rooms: int = 300
     expnet: ExpNetTraining = ExpNetTraining()
     posevae: PoseVAETraining = PoseVAETraining()
@@ -93,9 +94,7 @@ def predicted_opening(expnet: ExpNet, model: MorphableModel, clip: FittedClip) -
     assert clip.windows is not None
     mel = MelWindows(clip.windows, MODEL_FPS)
     blink = BlinkCurve(clip.closure, MODEL_FPS)
-    track = predict_expression(
-        expnet, mel, clip.expression[0], blink, basis=model.basis, smoothing=SPEECH_SMOOTHING
-    )
+    track = predict_expression(expnet, mel, clip.expression[0], blink, basis=model.basis, smoothing=SPEECH_SMOOTHING)
     assert track.expression is not None
     return mouth_opening(model.mean + model.offsets(track.expression))[clip.valid]
 
@@ -141,9 +140,7 @@ def speech_gain(
 
 def _opening_of(expnet: ExpNet, model: MorphableModel, utterance: Utterance) -> Tensor:
     mel = MelWindows(cut_windows(utterance.mel.float(), len(utterance.expression)), MODEL_FPS)
-    track = predict_expression(
-        expnet, mel, utterance.resting, None, basis=model.basis, smoothing=SPEECH_SMOOTHING
-    )
+    track = predict_expression(expnet, mel, utterance.resting, None, basis=model.basis, smoothing=SPEECH_SMOOTHING)
     assert track.expression is not None
     return mouth_opening(model.mean + model.offsets(track.expression))[utterance.valid]
 
@@ -164,9 +161,12 @@ def _speech_frames(
         for clip, original in zip(clips, list(utterances), strict=True)
         for copy in copies[clip.name]
     ]
-    utterances += synthetic_utterances(
-        model, _coarticulation(clips), resting, plan.synthetic_utterances, plan.expnet.seed
-    )
+    coarticulation, seed = _coarticulation(clips), plan.expnet.seed
+    utterances += synthetic_utterances(model, coarticulation, resting, plan.synthetic_utterances, seed)
+    if plan.flite_utterances:
+        utterances += flite_utterances(
+            model, coarticulation, resting, plan.flite_utterances, seed, plan.cache / "revoiced" / "flite", plan.workers
+        )
     utterances += quiet_utterances(resting, plan.quiet_rooms, plan.expnet.seed)
     motion = _fitted(plan, model, "motion")
     faces = torch.cat([c.expression[c.valid & (c.closure < OPEN_EYES)][::FACES_EVERY] for c in motion])

@@ -34,7 +34,7 @@ class Utterance:
     """Speech and the face that goes with it, 25 frames a second."""
 
     source: str
-    """'recorded', 'revoiced', 'synthetic' or 'silence'"""
+    """'recorded', 'revoiced', 'synthetic', 'flite' or 'silence'"""
     mel: Tensor
     """(C, 80)"""
     expression: Tensor

@@ -1,26 +1,50 @@
-"""Synthetic sound: made-up words read by espeak-ng with the mouth that coarticulation gives them, and empty rooms."""
+"""Synthetic sound: words read by espeak-ng and Flite with the mouth that coarticulation gives them, and empty rooms."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..audio.mel import log_mel
+from ..audio.mel import COLUMNS_PER_SECOND, log_mel
 from ..face3d.morphable import MorphableModel
-from ..flow import MODEL_FPS, SAMPLE_RATE
+from ..flow import MODEL_FPS, SAMPLE_RATE, Waveform
 from .coarticulation import Coarticulation, closure_weight
+from .flite_speech import FLITE_VOICES, speak_flite
 from .phoneme_speech import TRAINING_LANGUAGES, TRAINING_VARIANTS, Phoneme, PhonemeSpeech, speak
+from .revoice import Revoicing, revoiced_copies
 from .speech_frames import SILENCE, Utterance
 
 WORDS_A_MINUTE = (120, 240)
+FLITE_STRETCH = (0.7, 1.15)
+"""Of the sounds of Flite's voices, which read slowly."""
+REVOICED_FLITE = Revoicing(pitch=(0.7, 1.6), envelope=(0.85, 1.2), duration=(0.85, 1.15))
+"""Milder than for the recordings: four people to start from are more than one."""
 ONSETS = (
     "b", "p", "m", "f", "v", "d", "t", "n", "s", "z", "l", "r", "g", "k", "h", "w", "j", "sh", "ch", "bl", "br", "pr",
     "pl", "fl", "fr", "tr", "dr", "st", "sp", "sm", "kr", "gl", "", "",
 )  # fmt: skip
 VOWELS = ("a", "e", "i", "o", "u", "a", "e", "i", "o", "u", "ai", "au", "ei", "oi", "ou", "ee", "oo", "ie")
 CODAS = ("", "", "", "", "n", "m", "s", "t", "l", "r", "k", "p", "b", "f", "nd", "st", "mp")
+COMMON_WORDS = (
+    "the be of and a to in he have it that for they with as not on she at by this we you do but from or which one "
+    "would all will there say who make when can more if no man out other so what time up go about than into could "
+    "state only new year some take come these know see use get like then first any work now may such give over "
+    "think most even find day also after way many must look before great back through long where much should well "
+    "people down own just because good each those feel seem how high too place little world very still nation hand "
+    "old life tell write become here show house both between need mean call develop under last right move thing "
+    "general school never same another begin while number part turn real leave might want point form off child few "
+    "small since against ask late home interest large person end open public follow during present without again "
+    "hold govern around possible head consider word program problem however lead system set order eye plan run keep "
+    "face fact group play stand increase early course change help line move love voice father water mother music"
+)
+"""What most English sentences are made of, with a space between the words."""
+COMMON_SHARE = 0.7
+"""Of the words that English voices read; the others are made up."""
 CLOSURE_WEIGHT = 4.0
 """How much more frames count in which the lips touch: that a closure is missed shows."""
 SILENCE_WEIGHT = 6.0
@@ -49,15 +73,56 @@ def synthetic_utterances(
 ) -> list[Utterance]:
     """``count`` utterances in random voices; ``resting`` (64,) is the speaker's expression with closed lips."""
     random = np.random.default_rng(seed)
+    speeches = (within_silence(random_speech(random), random) for _ in range(count))
+    return [
+        _utterance("synthetic", model, coarticulation, resting, spoken.phonemes, log_mel(spoken.samples))
+        for spoken in tqdm(speeches, desc="synthetic speech", unit="utterance", total=count)
+    ]
+
+
+def flite_utterances(
+    model: MorphableModel,
+    coarticulation: Coarticulation,
+    resting: Tensor,
+    count: int,
+    seed: int,
+    folder: Path,
+    workers: int,
+) -> list[Utterance]:
+    """``count`` utterances in Flite's voices, each as it is and re-voiced; ``folder`` keeps the re-voiced copies."""
+    random = np.random.default_rng(seed)
+    speeches = [within_silence(random_flite_speech(random), random) for _ in range(count)]
+    names = [f"flite_{seed}_{number:04d}" for number in range(count)]
+    copies = revoiced_copies(
+        [(name, Waveform(spoken.samples)) for name, spoken in zip(names, speeches, strict=True)],
+        folder,
+        REVOICED_FLITE,
+        workers,
+    )
     made: list[Utterance] = []
-    for _ in tqdm(range(count), desc="synthetic speech", unit="utterance"):
-        spoken = within_silence(random_speech(random), random)
-        frames = spoken.samples.shape[0] * MODEL_FPS // SAMPLE_RATE
-        expression = coarticulation.expression(model, spoken.phonemes, frames)
-        mel, valid = log_mel(spoken.samples).half(), torch.ones(frames, dtype=torch.bool)
-        weight = 1 + CLOSURE_WEIGHT * closure_weight(spoken.phonemes, frames)
-        made.append(Utterance("synthetic", mel, expression, valid, resting, weight))
+    for name, spoken in zip(names, speeches, strict=True):
+        made.append(_utterance("flite", model, coarticulation, resting, spoken.phonemes, log_mel(spoken.samples)))
+        for copy in copies[name]:
+            phonemes = tuple(
+                Phoneme(p.symbol, p.start_s * copy.duration, p.end_s * copy.duration) for p in spoken.phonemes
+            )
+            made.append(_utterance("flite", model, coarticulation, resting, phonemes, copy.mel.float()))
     return made
+
+
+def _utterance(
+    source: str,
+    model: MorphableModel,
+    coarticulation: Coarticulation,
+    resting: Tensor,
+    phonemes: Sequence[Phoneme],
+    mel: Tensor,
+) -> Utterance:
+    """Speech given as mel (C, 80), for as many frames as it fills."""
+    frames = (mel.shape[0] - 1) * MODEL_FPS // COLUMNS_PER_SECOND
+    expression = coarticulation.expression(model, phonemes, frames)
+    weight = 1 + CLOSURE_WEIGHT * closure_weight(phonemes, frames)
+    return Utterance(source, mel.half(), expression, torch.ones(frames, dtype=torch.bool), resting, weight)
 
 
 def quiet_utterances(resting: Tensor, count: int, seed: int) -> list[Utterance]:
@@ -102,6 +167,16 @@ def random_speech(random: np.random.Generator) -> PhonemeSpeech:
         pitch=int(random.integers(10, 95)),
         melody=int(random.integers(20, 90)),
     )
+
+
+def random_flite_speech(random: np.random.Generator) -> PhonemeSpeech:
+    """Common and made-up words in a random voice."""
+    common = COMMON_WORDS.split()
+    words = [
+        str(random.choice(common)) if random.random() < COMMON_SHARE else made_up_words(random, 1)
+        for _ in range(int(random.integers(6, 13)))
+    ]
+    return speak_flite(" ".join(words), str(random.choice(FLITE_VOICES)), stretch=random.uniform(*FLITE_STRETCH))
 
 
 def within_silence(spoken: PhonemeSpeech, random: np.random.Generator) -> PhonemeSpeech:

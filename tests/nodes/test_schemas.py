@@ -50,8 +50,8 @@ SOCKETS = {
     "SadTalkerPreviewCoefficients": "coefficients SADTALKER_COEFFS, width INT, height INT, audio? AUDIO, "
     "pack? SADTALKER_PACK -> plot IMAGE",
     "SadTalkerPreviewKeypoints": "keypoints SADTALKER_KEYPOINTS, size INT, swing FLOAT -> frames IMAGE, fps FLOAT",
-    "SadTalkerEvaluate": "images_fps FLOAT, video? VIDEO, images? IMAGE, audio? AUDIO, reference? VIDEO, source? IMAGE, "
-    "pack? SADTALKER_PACK -> table STRING, json STRING",
+    "SadTalkerEvaluate": "images_fps FLOAT, video? VIDEO, images? IMAGE, audio? AUDIO, reference? VIDEO, "
+    "source? IMAGE, pack? SADTALKER_PACK -> table STRING, json STRING",
     "SadTalkerExtract3DMMFromVideo": "pack SADTALKER_PACK, framing COMBO, missing COMBO, images_fps FLOAT, "
     "video? VIDEO, images? IMAGE -> coefficients SADTALKER_COEFFS, blinks SADTALKER_BLINK",
     "SadTalkerReferenceMotion": "reference SADTALKER_COEFFS, part COMBO, coefficients? SADTALKER_COEFFS, "

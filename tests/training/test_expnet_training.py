@@ -1,12 +1,16 @@
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.expnet.model import ExpNet
+from sadtalker_pack.sadtalker_core.training import expnet
 from sadtalker_pack.sadtalker_core.training.checkpoint import restore_checkpoint, save_checkpoint
 from sadtalker_pack.sadtalker_core.training.expnet import (
     ExpNetLoss,
+    ExpNetTraining,
     amplify_speech,
+    falls,
     learning_curve,
     start_from_reference,
+    train_expnet,
 )
 from sadtalker_pack.sadtalker_core.training.speech_frames import gather_frames
 from sadtalker_pack.sadtalker_core.weights.open_pack import OPEN_ASSETS, load_morphable_model
@@ -69,11 +73,37 @@ def test_loss_is_zero_at_the_target_and_counts_weights(model):
 
 
 def test_learning_rate_rises_and_falls_to_nothing():
-    rates = [learning_curve(step / 100) for step in range(101)]
+    rates = [learning_curve(step, [100]) for step in range(101)]
     assert max(rates) == pytest.approx(1, abs=0.01)
     assert rates[0] < 0.1
     assert rates[100] < 1e-6
     assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+def test_learning_rate_restarts_lower():
+    ends = falls(200, 2)
+    assert ends == [100, 150, 200]
+    rates = [learning_curve(step, ends) for step in range(200)]
+    assert rates[99] < 1e-3
+    assert rates[100] == rates[150] == pytest.approx(0.15)
+    assert rates[100:150] == sorted(rates[100:150], reverse=True)
+    assert rates[149] < 1e-3
+    assert falls(200, 0) == [200]
+
+
+def test_the_mean_of_the_falls_is_kept(model, frames, tmp_path, monkeypatch):
+    seen = {}
+
+    def note(path, step, modules, *_):
+        seen[step] = modules["average"].module.mapping1.weight.detach().clone()
+
+    monkeypatch.setattr(expnet, "CHECKPOINT_STEPS", 1)
+    monkeypatch.setattr(expnet, "save_checkpoint", note)
+    training = ExpNetTraining(steps=8, batch_size=4, restarts=2)
+    kept, _ = train_expnet(model, frames, training, tmp_path / "none")
+    assert list(seen) == list(range(1, 9))
+    assert not torch.equal(seen[4], seen[8])
+    assert torch.allclose(kept.mapping1.weight, (seen[4] + seen[6] + seen[8]) / 3, atol=1e-6)
 
 
 def test_an_interrupted_run_goes_on_exactly(tmp_path):

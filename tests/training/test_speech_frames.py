@@ -60,9 +60,7 @@ def test_each_frame_knows_its_source(frames):
 
 
 def test_batches_are_reproducible(frames):
-    first, second = (
-        next(draw_batches(frames, 32, SHARES, 0.2, torch.Generator().manual_seed(5))) for _ in range(2)
-    )
+    first, second = (next(draw_batches(frames, 32, SHARES, 0.2, torch.Generator().manual_seed(5))) for _ in range(2))
     assert torch.equal(first.mel, second.mel)
     assert torch.equal(first.target, second.target)
 
