@@ -98,9 +98,7 @@ class FaceRender(io.ComfyNode):
         device = pack.load("renderer", memory_required=memory)
         face, keypoints = to_device(face, device), to_device(keypoints, device)
         frames = in_batches(
-            lambda count: render_frames(
-                pack.core.renderer, face, keypoints, batch_size=count, on_progress=progress()
-            ),
+            lambda count: render_frames(pack.core.renderer, face, keypoints, batch_size=count, on_progress=progress()),
             batch_size,
         )
         return io.NodeOutput(image_from_frames(to_host(frames)), keypoints.fps)

@@ -74,9 +74,7 @@ def talking_head(
         SadTalkerError: an option is out of its range.
     """
     options = options or TalkingHeadOptions()
-    face = extract_face(
-        pack, picture, face_index=options.face_index, framing=options.framing, size=options.size
-    )
+    face = extract_face(pack, picture, face_index=options.face_index, framing=options.framing, size=options.size)
     mel = mel_windows(waveform, options.fps)
     coefficients = predict_coefficients(pack, face, mel, options)
     keypoints = pack.mapping.keypoints(face, coefficients)

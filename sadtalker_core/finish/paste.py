@@ -128,9 +128,7 @@ def paste_target(crop: Crop, device: torch.device) -> PasteTarget:
     height, width = (part.stop - part.start - 2 for part in (rows, columns))
     down, across = _second_difference(height), _second_difference(width)
     inverse = 4 / ((height + 1) * (width + 1) * (down[:, None] + across))
-    return PasteTarget(
-        rows, columns, _sines(height).to(device), _sines(width).to(device), inverse.float().to(device)
-    )
+    return PasteTarget(rows, columns, _sines(height).to(device), _sines(width).to(device), inverse.float().to(device))
 
 
 def blend(target: PasteTarget, levels: Tensor, frames: Tensor) -> Tensor:

@@ -57,15 +57,11 @@ def mel(audio):
 
 
 def expression_track(pack, mel, face, blink=None, expression_scale=1.0):
-    return run_node(
-        "SadTalkerExpNet", pack=pack, mel=mel, face=face, blink=blink, expression_scale=expression_scale
-    )[0]
+    return run_node("SadTalkerExpNet", pack=pack, mel=mel, face=face, blink=blink, expression_scale=expression_scale)[0]
 
 
 def pose_track(pack, mel, face, style=0, seed=0, pose_scale=1.0):
-    return run_node(
-        "SadTalkerPoseVAE", pack=pack, mel=mel, face=face, style=style, seed=seed, pose_scale=pose_scale
-    )[0]
+    return run_node("SadTalkerPoseVAE", pack=pack, mel=mel, face=face, style=style, seed=seed, pose_scale=pose_scale)[0]
 
 
 def coefficients(pack, mel, face, seed=0):

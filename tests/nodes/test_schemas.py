@@ -68,8 +68,7 @@ SOCKETS = {
     "strength FLOAT -> frames IMAGE",
     "SadTalkerPasteBack": "face SADTALKER_FACE, frames IMAGE, background? IMAGE, mask? MASK, "
     "moves_surroundings? BOOLEAN -> frames IMAGE, mask MASK",
-    "SadTalkerCutOut": "face SADTALKER_FACE, frames IMAGE, person? MASK, background? IMAGE "
-    "-> frames IMAGE, mask MASK",
+    "SadTalkerCutOut": "face SADTALKER_FACE, frames IMAGE, person? MASK, background? IMAGE -> frames IMAGE, mask MASK",
     "SadTalkerWatermark": "images IMAGE, invisible BOOLEAN, message STRING, text STRING, corner COMBO, opacity FLOAT, "
     "size FLOAT, logo? IMAGE, logo_mask? MASK -> images IMAGE",
     "SadTalkerDetectWatermark": "images? IMAGE, video? VIDEO -> message STRING, found BOOLEAN, score FLOAT",

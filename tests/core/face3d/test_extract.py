@@ -83,7 +83,6 @@ class TestCrop:
         error = (in_picture(found) - in_picture(face)).median(0).values - torch.tensor((400.0, 300.0))
         assert error.abs().max() < 0.03 * eye_distance(in_picture(face))
 
-
     def test_extended_shows_more(self, pack, demo_picture, face):
         wide = extract_face(pack, demo_picture, framing="extcrop").crop
         assert wide.left < face.crop.left

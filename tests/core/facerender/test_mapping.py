@@ -30,9 +30,7 @@ def face(model):
     fit = model.fit(landmarks, SIZE, SIZE)
     coefficients = Coefficients("open1", 25, expression=fit.expression, pose=fit.pose)
     picture = torch.zeros(3, SIZE, SIZE)
-    return SourceFace(
-        picture, picture, Crop(0, 0, SIZE, SIZE, SIZE, SIZE), landmarks[0], fit.identity[0], coefficients
-    )
+    return SourceFace(picture, picture, Crop(0, 0, SIZE, SIZE, SIZE, SIZE), landmarks[0], fit.identity[0], coefficients)
 
 
 def drive(model, face, expression=None, pose=None):
