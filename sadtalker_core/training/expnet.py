@@ -45,13 +45,15 @@ class ExpNetTraining:
     weight_decay: float = 0.05
     landmark_weight: float = 4.0
     """of the landmark terms against the coefficients' (both in canonical units squared a vertex)"""
-    recorded_share: float = 0.12
+    recorded_share: float = 0.09
     """of each batch: the recordings themselves"""
-    revoiced_share: float = 0.34
+    revoiced_share: float = 0.2
     """of each batch: the recordings in other voices"""
-    synthetic_share: float = 0.28
+    retold_share: float = 0.22
+    """of each batch: the recordings' sentences in synthetic voices"""
+    synthetic_share: float = 0.29
     """of each batch: espeak-ng, many languages"""
-    flite_share: float = 0.13
+    flite_share: float = 0.07
     """of each batch: Flite's voices and copies of them"""
     silence_share: float = 0.13
     """of each batch: digital silence or noise, with closed lips"""
@@ -73,6 +75,7 @@ class ExpNetTraining:
         return {
             "recorded": self.recorded_share,
             "revoiced": self.revoiced_share,
+            "retold": self.retold_share,
             "synthetic": self.synthetic_share,
             "flite": self.flite_share,
             SILENCE: self.silence_share,

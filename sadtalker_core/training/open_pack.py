@@ -26,6 +26,7 @@ from .expnet import ExpNetTraining, amplify_speech, train_expnet
 from .morphable_model import build_morphable_model
 from .phoneme_speech import speak
 from .posevae import PoseVAETraining, motion_spread, motion_windows, train_posevae
+from .retold_speech import Sentence, retold_utterances
 from .revoice import Copy, Revoicing, revoiced_copies
 from .speech_alignment import align, grid_sentence, realign
 from .speech_data import FittedClip, blink_movement, fit_clip, mouth_opening
@@ -53,6 +54,7 @@ class OpenPackTraining:
     workers: int = 2
     synthetic_utterances: int = 2400
     flite_utterances: int = 700
+    """0: Flite is not used, nor are the recordings' sentences retold"""
     quiet_rooms: int = 300
     expnet: ExpNetTraining = ExpNetTraining()
     posevae: PoseVAETraining = PoseVAETraining()
@@ -154,16 +156,19 @@ def _speech_frames(
     plan: OpenPackTraining, model: MorphableModel, clips: list[FittedClip], copies: dict[str, list[Copy]]
 ) -> SpeechFrames:
     """The training clips as they are, in other voices, and synthetic speech with the clips' coarticulation."""
-    utterances = [recorded(model, clip) for clip in clips]
-    resting = torch.stack([utterance.resting for utterance in utterances]).mean(0)
-    utterances += [
-        revoiced(original, copy)
-        for clip, original in zip(clips, list(utterances), strict=True)
-        for copy in copies[clip.name]
-    ]
+    originals = [recorded(model, clip) for clip in clips]
+    resting = torch.stack([original.resting for original in originals]).mean(0)
+    utterances = [*originals]
+    for clip, original in zip(clips, originals, strict=True):
+        utterances += [revoiced(original, copy) for copy in copies[clip.name]]
     coarticulation, seed = _coarticulation(clips), plan.expnet.seed
     utterances += synthetic_utterances(model, coarticulation, resting, plan.synthetic_utterances, seed)
     if plan.flite_utterances:
+        sentences = [
+            Sentence(clip.name, grid_sentence(clip.name), original)
+            for clip, original in zip(clips, originals, strict=True)
+        ]
+        utterances += retold_utterances(sentences, seed, plan.cache / "revoiced" / "retold", plan.workers)
         utterances += flite_utterances(
             model, coarticulation, resting, plan.flite_utterances, seed, plan.cache / "revoiced" / "flite", plan.workers
         )

@@ -40,8 +40,8 @@ def grid_sentence(name: str) -> str:
         KeyError: the name is none of GRID's.
     """
     command, colour, preposition, letter, digit, adverb = name[:6]
-    # A single "a" would be read as the article.
-    spelled = "eigh" if letter == "a" else letter.upper()
+    # A single "a" would be read as the article, a "z" in America's way.
+    spelled = {"a": "eigh", "z": "zed"}.get(letter, letter.upper())
     words = (_COMMANDS[command], _COLOURS[colour], _PREPOSITIONS[preposition], spelled)
     return " ".join((*words, _DIGITS[digit], _ADVERBS[adverb]))
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..audio.mel import LIMIT
+from ..audio.mel import COLUMNS_PER_SECOND, LIMIT
 from ..audio.windows import COLUMNS, window_starts
 from ..face3d.morphable import MorphableModel
 from ..flow import MODEL_FPS
@@ -34,7 +34,7 @@ class Utterance:
     """Speech and the face that goes with it, 25 frames a second."""
 
     source: str
-    """'recorded', 'revoiced', 'synthetic', 'flite' or 'silence'"""
+    """'recorded', 'revoiced', 'retold', 'synthetic', 'flite' or 'silence'"""
     mel: Tensor
     """(C, 80)"""
     expression: Tensor
@@ -105,20 +105,30 @@ def recorded(model: MorphableModel, clip: FittedClip) -> Utterance:
 
 def revoiced(original: Utterance, copy: Copy) -> Utterance:
     """The face of a recorded utterance, stretched in time to the copy's duration."""
+    count = min(int(len(original.valid) * copy.duration), frames_of(copy.mel))
+    return face_at("revoiced", copy.mel, original, frame_seconds(count) / copy.duration)
+
+
+def frames_of(mel: Tensor) -> int:
+    """Whole frames that a mel (C, 80) fills."""
+    return (mel.shape[0] - 1) * MODEL_FPS // COLUMNS_PER_SECOND
+
+
+def frame_seconds(count: int) -> Tensor:
+    """(count,) when each frame is; it shows the middle of its 40 ms."""
+    return (torch.arange(count) + 0.5) / MODEL_FPS
+
+
+def face_at(source: str, mel: Tensor, original: Utterance, seconds: Tensor) -> Utterance:
+    """Other sound, mel (C, 80), with the face that the original has at ``seconds`` (T,)."""
     frames = original.expression.shape[0]
-    count = min(int(frames * copy.duration), int((copy.mel.shape[0] - 1) * MODEL_FPS // 80))
-    # A frame shows the middle of its 40 ms.
-    position = ((torch.arange(count) + 0.5) / copy.duration - 0.5).clamp(0, frames - 1)
+    position = (seconds * MODEL_FPS - 0.5).clamp(0, frames - 1)
     before = position.long().clamp(max=frames - 2)
-    share = position - before
-    return Utterance(
-        "revoiced",
-        copy.mel,
-        torch.lerp(original.expression[before], original.expression[before + 1], share[:, None]),
-        original.valid[before] & original.valid[before + 1],
-        original.resting,
-        torch.ones(count),
+    expression = torch.lerp(
+        original.expression[before], original.expression[before + 1], (position - before)[:, None].float()
     )
+    valid = original.valid[before] & original.valid[before + 1]
+    return Utterance(source, mel.half(), expression, valid, original.resting, torch.ones(len(seconds)))
 
 
 def gather_frames(model: MorphableModel, utterances: list[Utterance], faces: Tensor, blink: Tensor) -> SpeechFrames:

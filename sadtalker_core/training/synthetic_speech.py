@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..audio.mel import COLUMNS_PER_SECOND, log_mel
+from ..audio.mel import log_mel
 from ..face3d.morphable import MorphableModel
 from ..flow import MODEL_FPS, SAMPLE_RATE, Waveform
 from .coarticulation import Coarticulation, closure_weight
 from .flite_speech import FLITE_VOICES, speak_flite
 from .phoneme_speech import TRAINING_LANGUAGES, TRAINING_VARIANTS, Phoneme, PhonemeSpeech, speak
 from .revoice import Revoicing, revoiced_copies
-from .speech_frames import SILENCE, Utterance
+from .speech_frames import SILENCE, Utterance, frames_of
 
 WORDS_A_MINUTE = (120, 240)
 FLITE_STRETCH = (0.7, 1.15)
@@ -119,7 +119,7 @@ def _utterance(
     mel: Tensor,
 ) -> Utterance:
     """Speech given as mel (C, 80), for as many frames as it fills."""
-    frames = (mel.shape[0] - 1) * MODEL_FPS // COLUMNS_PER_SECOND
+    frames = frames_of(mel)
     expression = coarticulation.expression(model, phonemes, frames)
     weight = 1 + CLOSURE_WEIGHT * closure_weight(phonemes, frames)
     return Utterance(source, mel.half(), expression, torch.ones(frames, dtype=torch.bool), resting, weight)
@@ -158,25 +158,36 @@ def _of_level(samples: np.ndarray, decibels: float) -> np.ndarray:
 
 
 def random_speech(random: np.random.Generator) -> PhonemeSpeech:
-    """Made-up words in a random voice."""
+    """Made-up words of a random language, in a random voice of espeak-ng."""
+    words = made_up_words(random, int(random.integers(5, 10)))
+    return tell_by_espeak(words, random, str(random.choice(TRAINING_LANGUAGES)))
+
+
+def random_flite_speech(random: np.random.Generator) -> PhonemeSpeech:
+    """Common and made-up words, in a random voice of Flite."""
+    common = COMMON_WORDS.split()
+    words = [
+        str(random.choice(common)) if random.random() < COMMON_SHARE else made_up_words(random, 1)
+        for _ in range(int(random.integers(6, 13)))
+    ]
+    return tell_by_flite(" ".join(words), random)
+
+
+def tell_by_espeak(words: str, random: np.random.Generator, language: str = "en-gb") -> PhonemeSpeech:
+    """Words in a random voice of espeak-ng."""
     variant = str(random.choice((*TRAINING_VARIANTS, "")))
     return speak(
-        made_up_words(random, int(random.integers(5, 10))),
-        str(random.choice(TRAINING_LANGUAGES)) + ("+" + variant if variant else ""),
+        words,
+        language + ("+" + variant if variant else ""),
         rate=int(random.integers(*WORDS_A_MINUTE)),
         pitch=int(random.integers(10, 95)),
         melody=int(random.integers(20, 90)),
     )
 
 
-def random_flite_speech(random: np.random.Generator) -> PhonemeSpeech:
-    """Common and made-up words in a random voice."""
-    common = COMMON_WORDS.split()
-    words = [
-        str(random.choice(common)) if random.random() < COMMON_SHARE else made_up_words(random, 1)
-        for _ in range(int(random.integers(6, 13)))
-    ]
-    return speak_flite(" ".join(words), str(random.choice(FLITE_VOICES)), stretch=random.uniform(*FLITE_STRETCH))
+def tell_by_flite(words: str, random: np.random.Generator) -> PhonemeSpeech:
+    """Words in a random voice of Flite."""
+    return speak_flite(words, str(random.choice(FLITE_VOICES)), stretch=random.uniform(*FLITE_STRETCH))
 
 
 def within_silence(spoken: PhonemeSpeech, random: np.random.Generator) -> PhonemeSpeech:

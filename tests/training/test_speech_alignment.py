@@ -11,6 +11,7 @@ from sadtalker_pack.sadtalker_core.training.speech_alignment import align, grid_
         ("bbaf2n", "bin blue at F two now"),
         ("swwp2s", "set white with P two soon"),
         ("lgiaza", "lay green in eigh zero again"),
+        ("prbz4p", "place red by zed four please"),
     ],
 )
 def test_names_of_grid_clips_are_their_words(name, words):
