@@ -46,6 +46,12 @@ _BOTH_SIDES = {"beside": 0.1, "above": 0.45, "below": 0.45}
 """Margins of the box in which the fields of a slit's two sides may differ, same unit."""
 _OPEN_MOUTH = (0.05, 0.12)
 """Opening of the portrait's own mouth, in mouth widths, from which its inside is (not at all, fully) kept."""
+_WIDE_MOUTH = (0.2, 0.3)
+"""The same, from which it is kept whether or not teeth are seen in it."""
+_TEETH_LIGHT = (0.55, 0.8)
+"""Median brightness between the portrait's lips, as a share of the skin's, from which (no, all of) it is teeth."""
+_SHADOW_GOES = 0.06
+"""How much further than in the portrait the lips part, mouth widths, until a dark gap has become a painted mouth."""
 _TEETH_BEGIN, _TEETH_GO_ON = 0.4, 0.12
 """Where between the portrait's lips teeth are seen clearly, from the upper one; how far above it they may go on, mouth
 widths."""
@@ -74,7 +80,9 @@ class PreparedSource:
     closed_gap: Tensor
     """(K,) see ``measure_aperture``"""
     own_inside: float
-    """how far the portrait shows its own teeth: 0 closed mouth, 1 open"""
+    """how far the portrait shows its mouth's inside: 0 closed mouth, 1 open"""
+    own_teeth: float
+    """how far that is worth keeping when the mouth opens further: 0 a dark gap, 1 teeth or a mouth wide open"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +111,7 @@ class MeshRenderer(nn.Module):
         height, width = picture.shape[1:]
         mouth = measure_aperture(MOUTH, landmarks[None])
         gap = (mouth.heights[0, 0] - mouth.heights[0, 1]) / mouth.length[0]
-        low, high = _OPEN_MOUTH
-        own_inside = float(((gap.amax() - low) / (high - low)).clamp(0, 1))
+        own_inside = _share(_OPEN_MOUTH, gap.amax())
         lips, skin = (_mean_colour(picture, landmarks, vertices) for vertices in (OUTER_LIPS, CHEEKS))
         eyes = tuple(measure_aperture(slit, landmarks[None]) for slit in EYE_SLITS)
         field = build_warp_field(landmarks, width, height, FIELD_STRIDE)
@@ -120,6 +127,7 @@ class MeshRenderer(nn.Module):
             tuple(lashes(picture, eye) for eye in eyes),
             gap * (1 - own_inside),
             own_inside,
+            max(_share(_WIDE_MOUTH, gap.amax()), _share(_TEETH_LIGHT, _brightness(picture, mouth) / skin.mean())),
         )
 
     @torch.inference_mode()
@@ -269,7 +277,9 @@ class MeshRenderer(nn.Module):
         longer = (1 - (over - upper_edge) / (_TEETH_GO_ON * length)).clamp(0, 1) * ((along > 0) & (along < 1))
         own = torch.where((raised > 0)[..., None], torch.lerp(painted, more, longer[..., None]), own)
         shown = (over - lower_edge + 1.0).clamp(0, 1) * ((along > -0.01) & (along < 1.01))  # up to the lip's very edge
-        return torch.lerp(painted, own, (source.own_inside * shown)[..., None])
+        wider = ((rise + drop) / _SHADOW_GOES).clamp(0, 1)
+        kept = source.own_inside * (1 - wider * (1 - source.own_teeth))
+        return torch.lerp(painted, own, (kept * shown)[..., None])
 
 
 def _inside_place(source: PreparedSource, slit: Slit, pixels: Tensor, rigid: Similarity, driving: Tensor) -> Tensor:
@@ -292,6 +302,21 @@ def _middle(source: PreparedSource, slit: Slit) -> Tensor:
 def _mean_colour(picture: Tensor, landmarks: Tensor, vertices: tuple[int, ...]) -> Tensor:
     """(3,) mean colour of the picture at some vertices."""
     return _colours(picture, landmarks[None, list(vertices), :2])[0].mean(0)
+
+
+def _brightness(picture: Tensor, aperture: Aperture) -> Tensor:
+    """Median brightness of what picture (3, h, w) shows within an aperture, B = 1; 0 if it is closed."""
+    window = aperture.surroundings(picture.shape[1:], **_INSIDE)
+    if window.empty:
+        return picture.new_zeros(())
+    seen = window.of(picture[None]).mean(1).flatten()[aperture.view(window.pixels(picture)).cover[0] > 0.5]
+    return seen.median() if seen.numel() else picture.new_zeros(())
+
+
+def _share(limits: tuple[float, float], value: Tensor) -> float:
+    """0 below the limits, 1 above them."""
+    low, high = limits
+    return float(((value - low) / (high - low)).clamp(0, 1))
 
 
 def _sample(picture: Tensor, places: Tensor) -> Tensor:

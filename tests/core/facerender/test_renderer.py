@@ -1,6 +1,7 @@
 """The mesh renderer on the demo portrait, with its real landmarks."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -36,6 +37,10 @@ def face_of(picture, landmarker):
     landmarks = landmarker.landmarks(picture, landmarker.detect(picture)[0]).points
     own = Coefficients("open1", 25, expression=torch.zeros(1, 64), pose=torch.zeros(1, 6))
     return SourceFace(picture, picture, Crop(0, 0, width, height, width, height), landmarks, torch.zeros(80), own)
+
+
+def face_with(face, picture, landmarks):
+    return replace(face, picture=picture, cropped=picture, landmarks=landmarks)
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +120,29 @@ def test_an_open_mouth_shows_something_else_than_lips(source, face):
     x, y = face.landmarks[14, 0].int(), (face.landmarks[14, 1] + 9).int()
     inside, lip = opened[:, y - 2 : y + 3, x - 5 : x + 6], closed[:, y - 2 : y + 3, x - 5 : x + 6]
     assert inside.mean() < 0.7 * lip.mean()
+
+
+def test_parted_lips_show_teeth_when_they_open_further(face):
+    """A dark gap between the portrait's lips is a shadow, not its teeth: it must not hang in a mouth that opens."""
+    ajar = open_mouth(face.landmarks, 8)
+    height, width = face.cropped.shape[1:]
+    y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
+    pixels = torch.stack((x, y), 2).reshape(1, -1, 2)
+    (frame,) = render(MeshRenderer().prepare(face, face.landmarks), ajar)
+    gap = measure_aperture(MOUTH, ajar[None]).view(pixels).cover.reshape(height, width)
+
+    def brightness_above_the_seam(inside):
+        """Of the mouth when it opens further, near the upper lip's edge."""
+        portrait = torch.lerp(frame, torch.full_like(frame, inside), gap)
+        own = face_with(face, portrait, ajar)
+        source = MeshRenderer().prepare(own, ajar)
+        rest, wider = render(source, ajar, open_mouth(ajar, 16))
+        assert psnr(rest, portrait) > 38
+        column, row = ajar[13, :2].round().int().tolist()
+        return wider[:, row + 3 : row + 7, column - 8 : column + 9].mean().item()
+
+    assert brightness_above_the_seam(0.05) > 0.25
+    assert brightness_above_the_seam(0.9) > 0.8
 
 
 def test_a_closing_eye_changes_only_its_surroundings(source, face):
