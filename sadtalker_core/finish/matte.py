@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from ..checks import check_shape
 from ..errors import SadTalkerError
+from ..face3d.person import BodyPrior, find_person, largest_part
 from ..face3d.regions import FACE_OVAL
 from ..flow import Progress, SourceFace, no_progress
 from .follow import measured_motion
@@ -31,8 +31,14 @@ _SPREAD = 0.04
 _SEEN = 8.0
 """Inverse of the share of the person from which on its colours are shown in full."""
 _BATCH = 8
-
-Mask = NDArray[np.uint8]
+_BODY = BodyPrior(
+    head=(1.75, 1.9),
+    rise=0.2,
+    shoulders=((0.5, -0.3), (0.9, 0.3), (1.6, 0.6), (1.9, 9.0)),
+    chest=((0.25, 0.7), (0.6, 1.0), (0.8, 9.0)),
+    far=1.9,
+)
+"""Wide, so that the colours of the background come from the picture's edge, and dark hair is not among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,24 +128,16 @@ def prepare_matte(face: SourceFace, width: int, height: int, device: torch.devic
 def person_matte(picture: Tensor, landmarks: Tensor) -> Tensor:
     """How far each pixel (H, W) of a picture (3, H, W) in [0, 1] shows the person with the face of landmarks (478, 3).
 
-    GrabCut (Rother, Kolmogorov and Blake, 2004) from what a face tells of where head, body and background are; its edge
-    then follows the picture's (guided filter; He, Sun and Tang, 2010), which brings back what hair lets through.
+    The edge of what ``find_person`` finds follows the picture's (guided filter; He, Sun and Tang, 2010), which brings
+    back what hair lets through.
     """
     height, width = picture.shape[1:]
-    scale = min(1.0, _WORKING_SIDE / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    levels = (picture * 255).round().byte().permute(1, 2, 0).contiguous().cpu().numpy()
-    small = cv2.resize(levels, size, interpolation=cv2.INTER_AREA)
-    points = landmarks[:, :2].cpu().double().numpy() * scale
-    labels = _prior(points, *size)
-    if np.isin(labels, (cv2.GC_BGD, cv2.GC_PR_BGD)).any():
-        cv2.setRNGSeed(0)  # its first guess of colours is drawn at random
-        cv2.grabCut(small, labels, (0, 0, 0, 0), np.zeros((1, 65)), np.zeros((1, 65)), _ROUNDS, cv2.GC_INIT_WITH_MASK)
-    found = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
-    reach = max(1, round(_EDGE * float(np.ptp(points[list(FACE_OVAL), 0]))))
+    small, found = find_person(picture, landmarks, _BODY, _WORKING_SIDE, _ROUNDS)
+    face_width = float(np.ptp(landmarks[list(FACE_OVAL), 0].cpu().numpy()))
+    reach = max(1, round(_EDGE * face_width * small.shape[1] / width))
     # Poles and cords behind a head, and bridges to other things of its colours, are thin.
     thick = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (4 * reach + 1, 4 * reach + 1))
-    person = _largest(cv2.morphologyEx(found, cv2.MORPH_OPEN, thick))
+    person = largest_part(cv2.morphologyEx(found, cv2.MORPH_OPEN, thick))
     guide = torch.from_numpy(small).to(picture).permute(2, 0, 1)[None] / 255
     hard = torch.from_numpy(person).to(picture)[None, None]
     slope, offset = _guided(guide, hard, reach)
@@ -178,44 +176,6 @@ def _surely(frames: Tensor, share: Tensor, reach: int) -> Tensor:
     weight = share**8 + 1e-6 * share + 1e-9
     weighted = _blurred(torch.cat((frames * weight, weight), 1), reach)
     return weighted[:, :3] / weighted[:, 3:].clamp_min(1e-12)
-
-
-def _prior(points: NDArray[np.float64], width: int, height: int) -> Mask:
-    """What the face says of each pixel: surely or probably the person, or the background."""
-    outline, chin = points[list(FACE_OVAL)], points[152]
-    centre, face = outline.mean(0), np.ptp(outline, axis=0)
-    labels = np.full((height, width), cv2.GC_PR_BGD, np.uint8)
-
-    def draw(shape: NDArray[np.float64], label: int) -> None:
-        cv2.fillPoly(labels, [np.rint(shape).astype(np.int32)], label)
-
-    def below_chin(*corners: tuple[float, float]) -> NDArray[np.float64]:
-        """Corners of the right half, in face widths and heights from the chin; mirrored to the left."""
-        right = np.array(corners) * face
-        return chin + np.concatenate((right, right[::-1] * (-1, 1)))
-
-    # Wide, so that the colours of the background come from the picture's edge, and dark hair is not among them.
-    draw(centre + (outline - centre) * (1.75, 1.9) - (0, 0.2 * face[1]), cv2.GC_PR_FGD)
-    draw(below_chin((0.5, -0.3), (0.9, 0.3), (1.6, 0.6), (1.9, 9.0)), cv2.GC_PR_FGD)
-    y, x = np.mgrid[:height, :width]
-    reach = ((x - centre[0]) / face[0]) ** 2 + ((y - centre[1]) / face[1] + 0.1) ** 2
-    rim = np.minimum(np.minimum(x, width - 1 - x), y) < max(2, height // 64)
-    labels[(reach > 1.15**2) & rim & (y < chin[1])] = cv2.GC_BGD
-    labels[(reach > 1.9**2) & (y < chin[1] - 0.2 * face[1])] = cv2.GC_BGD
-    draw(centre + (outline - centre) * 1.02, cv2.GC_FGD)
-    draw(below_chin((0.2, -0.15), (0.2, 0.25)), cv2.GC_FGD)  # neck
-    draw(below_chin((0.25, 0.7), (0.6, 1.0), (0.8, 9.0)), cv2.GC_FGD)  # chest
-    return labels
-
-
-def _largest(mask: Mask) -> Mask:
-    """The largest connected part, without holes."""
-    count, parts, facts, _ = cv2.connectedComponentsWithStats(mask)
-    if count > 1:
-        mask = (parts == 1 + facts[1:, cv2.CC_STAT_AREA].argmax()).astype(np.uint8)
-    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(mask, contours, -1, (1,), cv2.FILLED)
-    return mask
 
 
 def _guided(guide: Tensor, mask: Tensor, reach: int) -> tuple[Tensor, Tensor]:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from ...face3d.person import BodyPrior, find_person, largest_part
 from ...face3d.regions import FACE_OVAL
 
 _WORKING_SIDE = 256
@@ -28,8 +26,9 @@ _RELAXATIONS = 16
 """Steps at each resolution of the membrane that fills the background."""
 _LEAST_BACKGROUND = 0.02
 """Share of the picture, well outside the person, below which there is no background worth a layer of its own."""
-
-Mask = NDArray[np.uint8]
+_BODY = BodyPrior(head=(1.5, 1.6), rise=0.12, shoulders=((0.35, -0.15), (0.6, 0.0), (1.3, 0.2), (1.7, 0.5), (1.7, 9.0)))
+"""Wide on purpose: hair and clothes left out here would be learnt as colours of the background, while that shows its
+colours at the rim often enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +51,7 @@ class Layers:
 def split_layers(picture: Tensor, landmarks: Tensor) -> Layers:
     """Find the person with the face of landmarks (478, 3), pixels, in a picture (3, h, w) in [0, 1].
 
-    GrabCut (Rother, Kolmogorov and Blake, 2004) from what a face tells of where head, neck and shoulders are. Where
-    person and background have the same colour it errs, and there the edge is least seen.
+    Where person and background have the same colour the search for the person errs, and there the edge is least seen.
     """
     person = _person(picture, landmarks)
     face = landmarks[list(FACE_OVAL), :2]
@@ -87,56 +85,10 @@ def _faded(mask: Tensor, reach: int) -> Tensor:
 
 def _person(picture: Tensor, landmarks: Tensor) -> Tensor:
     """(1, h, w) bool"""
-    height, width = picture.shape[1:]
-    scale = min(1.0, _WORKING_SIDE / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    levels = (picture * 255).round().byte().permute(1, 2, 0).contiguous().cpu().numpy()
-    small = cv2.resize(levels, size, interpolation=cv2.INTER_AREA)
-    labels = _prior(landmarks[:, :2].cpu().double().numpy() * scale, *size)
-    if (labels == cv2.GC_BGD).any() or (labels == cv2.GC_PR_BGD).any():
-        cv2.setRNGSeed(0)  # its first guess of colours is drawn at random
-        colours = np.zeros((1, 65)), np.zeros((1, 65))
-        cv2.grabCut(small, labels, (0, 0, 0, 0), *colours, _GRABCUT_ROUNDS, cv2.GC_INIT_WITH_MASK)
-    person = _largest(np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8))
-    large = F.interpolate(torch.from_numpy(person).float()[None, None], (height, width), mode="bilinear")
+    _, found = find_person(picture, landmarks, _BODY, _WORKING_SIDE, _GRABCUT_ROUNDS)
+    person = torch.from_numpy(largest_part(found)).float()[None, None]
+    large = F.interpolate(person, picture.shape[1:], mode="bilinear")
     return (large[0] > 0.5).to(picture.device)
-
-
-def _prior(points: NDArray[np.float64], width: int, height: int) -> Mask:
-    """What the face says of each pixel: surely or probably the person, or the background."""
-    outline, chin = points[list(FACE_OVAL)], points[152]
-    centre, face = outline.mean(0), np.ptp(outline, axis=0)
-    labels = np.full((height, width), cv2.GC_PR_BGD, np.uint8)
-
-    def draw(shape: NDArray[np.float64], label: int) -> None:
-        cv2.fillPoly(labels, [np.rint(shape).astype(np.int32)], label)
-
-    def below_chin(*corners: tuple[float, float]) -> NDArray[np.float64]:
-        """Corners of the right half, in face widths and heights from the chin; mirrored to the left."""
-        right = np.array(corners) * face
-        return chin + np.concatenate((right, right[::-1] * (-1, 1)))
-
-    # Wide on purpose: hair and clothes left out here would be learnt as colours of the background, while that shows its
-    # colours at the rim often enough.
-    draw(centre + (outline - centre) * (1.5, 1.6) - (0, 0.12 * face[1]), cv2.GC_PR_FGD)  # head and hair
-    draw(below_chin((0.35, -0.15), (0.6, 0.0), (1.3, 0.2), (1.7, 0.5), (1.7, 9.0)), cv2.GC_PR_FGD)  # shoulders
-    y, x = np.mgrid[:height, :width]
-    reach = ((x - centre[0]) / face[0]) ** 2 + ((y - centre[1]) / face[1] + 0.1) ** 2
-    rim = np.minimum(np.minimum(x, width - 1 - x), y) < max(2, height // 64)
-    labels[(reach > 1.15**2) & rim & (y < chin[1])] = cv2.GC_BGD
-    draw(centre + (outline - centre) * 1.02, cv2.GC_FGD)
-    draw(below_chin((0.2, -0.15), (0.2, 0.25)), cv2.GC_FGD)  # neck
-    return labels
-
-
-def _largest(mask: Mask) -> Mask:
-    """The largest connected part, without holes."""
-    count, parts, facts, _ = cv2.connectedComponentsWithStats(mask)
-    if count > 1:
-        mask = (parts == 1 + facts[1:, cv2.CC_STAT_AREA].argmax()).astype(np.uint8)
-    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(mask, contours, -1, (1,), cv2.FILLED)
-    return mask
 
 
 def _filled(picture: Tensor, known: Tensor) -> Tensor:
