@@ -13,11 +13,10 @@ from ..sadtalker_core.face3d.extract import MAX_SIZE
 from ..sadtalker_core.face3d.video import MISSING
 from ..sadtalker_core.finish.watermark.invisible import carries_mark, mark_pattern
 from ..sadtalker_core.finish.watermark.payload import DEFAULT_MESSAGE
-from ..sadtalker_core.flow import MODEL_FPS
 from . import inputs
 from .convert import waveform_from_audio
 from .encode import video_from_pictures
-from .frames import Frames, frames_of_either
+from .frames import frames_of_either
 from .host import HostedPack, check_choice, progress, render_memory, to_device
 from .load import hosted_open_pack, open_pack_fingerprint
 
@@ -58,16 +57,9 @@ class DubVideo(io.ComfyNode):
                     tooltip="Who speaks, if there are several faces: 0 is the largest in the first frame that shows "
                     "them. The same person is followed from there.",
                 ),
-                io.Float.Input(
-                    "images_fps",
-                    default=float(MODEL_FPS),
-                    min=1.0,
-                    max=120.0,
-                    step=0.01,
-                    tooltip="Frames a second of the images. A video brings its own.",
-                ),
-                io.Video.Input("video", optional=True, tooltip="The video, from Load Video; read frame by frame."),
-                io.Image.Input("images", optional=True, tooltip="Instead of a video: its frames as a batch."),
+                inputs.images_fps(),
+                inputs.video("The video, from Load Video; read frame by frame."),
+                inputs.images(),
                 inputs.other_pack(),
                 inputs.watermark(),
             ],
@@ -104,7 +96,7 @@ class DubVideo(io.ComfyNode):
         device = pack.load(*pack.patchers, memory_required=memory)
         pictures = dub(
             pack.core,
-            Frames(lambda: (frame.to(device) for frame in frames), len(frames), frames.fps, frames.pixels),
+            frames.on(device),
             frames.fps,
             to_device(waveform, device),
             DubOptions(**options),

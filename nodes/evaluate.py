@@ -17,7 +17,7 @@ from ..sadtalker_core.evaluation.face_clip import Film, TrackedFilm, at_model_ra
 from ..sadtalker_core.evaluation.figure_table import Evaluation, as_json, figures_table
 from ..sadtalker_core.evaluation.metric_list import METRICS
 from ..sadtalker_core.evaluation.video_metrics import CLIP_SECONDS, MetricSet, Surroundings
-from ..sadtalker_core.flow import MODEL_FPS, Waveform
+from ..sadtalker_core.flow import Waveform
 from ..sadtalker_core.pack import Landmarker
 from . import inputs
 from .convert import picture_from_image, waveform_from_audio
@@ -41,16 +41,9 @@ class Evaluate(io.ComfyNode):
             "file that is not there says so.",
             is_output_node=True,
             inputs=[
-                io.Float.Input(
-                    "images_fps",
-                    default=float(MODEL_FPS),
-                    min=1.0,
-                    max=120.0,
-                    step=0.01,
-                    tooltip="Frames a second of the images. A video brings its own.",
-                ),
-                io.Video.Input("video", optional=True, tooltip="The video to measure, with its sound."),
-                io.Image.Input("images", optional=True, tooltip="Instead of a video: its frames as a batch."),
+                inputs.images_fps(),
+                inputs.video("The video to measure, with its sound."),
+                inputs.images(),
                 io.Audio.Input("audio", optional=True, tooltip="The speech, for images or a video without sound."),
                 io.Video.Input(
                     "reference", optional=True, tooltip="The real video of the same speech, for the distances to it."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import av
@@ -36,6 +36,10 @@ class Frames:
 
     def __len__(self) -> int:
         return self.count
+
+    def on(self, device: torch.device) -> Frames:
+        """The same pictures, each brought to a device when it is read."""
+        return replace(self, read=lambda: (frame.to(device) for frame in self))
 
 
 def frames_of_video(video: Input.Video) -> Frames:

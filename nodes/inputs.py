@@ -56,6 +56,25 @@ def fps() -> io.Input:
     )
 
 
+def images_fps() -> io.Input:
+    return io.Float.Input(
+        "images_fps",
+        default=float(MODEL_FPS),
+        min=1.0,
+        max=120.0,
+        step=0.01,
+        tooltip="Frames a second of the images. A video brings its own.",
+    )
+
+
+def video(what: str) -> io.Input:
+    return io.Video.Input("video", optional=True, tooltip=what)
+
+
+def images() -> io.Input:
+    return io.Image.Input("images", optional=True, tooltip="Instead of a video: its frames as a batch.")
+
+
 def framing() -> io.Input:
     return io.Combo.Input(
         "framing",

@@ -10,10 +10,10 @@ from torch import Tensor
 from ..sadtalker_core.errors import SadTalkerError
 from ..sadtalker_core.face3d.extract import FRAMINGS
 from ..sadtalker_core.face3d.video import MISSING, face_motion
-from ..sadtalker_core.flow import MODEL_FPS, BlinkCurve, Coefficients, MelWindows, SourceFace
+from ..sadtalker_core.flow import BlinkCurve, Coefficients, MelWindows, SourceFace
 from ..sadtalker_core.tracks.reference import PARTS, add_reference, hold_portrait, match_blink
 from . import inputs, sockets
-from .frames import Frames, frames_of_either
+from .frames import frames_of_either
 from .host import HostedPack, check_choice, progress
 
 LOG = logging.getLogger(__name__)
@@ -48,16 +48,9 @@ class Extract3DMMFromVideo(io.ComfyNode):
                     tooltip="What to do with frames that show no usable face. error: stop and say which. hold: repeat "
                     "the last face. skip: leave them out, which makes the track shorter.",
                 ),
-                io.Float.Input(
-                    "images_fps",
-                    default=float(MODEL_FPS),
-                    min=1.0,
-                    max=120.0,
-                    step=0.01,
-                    tooltip="Frames a second of the images. A video brings its own.",
-                ),
-                io.Video.Input("video", optional=True, tooltip="The video, from Load Video; read frame by frame."),
-                io.Image.Input("images", optional=True, tooltip="Instead of a video: its frames as a batch."),
+                inputs.images_fps(),
+                inputs.video("The video, from Load Video; read frame by frame."),
+                inputs.images(),
             ],
             outputs=[
                 sockets.Coeffs.Output(display_name="coefficients", tooltip="Expression and head pose of each frame."),
@@ -84,7 +77,7 @@ class Extract3DMMFromVideo(io.ComfyNode):
         device = pack.load("landmarker", "extractor", memory_required=BYTES_A_PIXEL * frames.pixels)
         motion = face_motion(
             pack.core,
-            Frames(lambda: (frame.to(device) for frame in frames), len(frames), frames.fps, frames.pixels),
+            frames.on(device),
             frames.fps,
             framing=framing,
             missing=missing,

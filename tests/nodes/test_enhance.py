@@ -27,18 +27,8 @@ OPTIONS = {"scale": 2.0, "weight": 1.0, "stability": 0.5, "batch_size": 4}
 
 
 @pytest.fixture(scope="module")
-def pack():
-    return run_node("SadTalkerLoadModels", model="open (built in)")[0]
-
-
-@pytest.fixture(scope="module")
 def portrait(demo_picture):
     return demo_picture.permute(1, 2, 0)[None]
-
-
-@pytest.fixture(scope="module")
-def face(pack, portrait):
-    return run_node("SadTalkerExtract3DMM", pack=pack, image=portrait, framing="crop", size=256, face_index=0)[0]
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import comfy.utils
-import numpy as np
 import pytest
 import soundfile
 import torch
 from comfy import model_management
-from PIL import Image
 from sadtalker_pack.sadtalker_core.errors import (
     AudioError,
     BasisMismatchError,
@@ -25,20 +23,9 @@ SIZE = 256
 
 
 @pytest.fixture(scope="module")
-def image():
-    pixels = np.asarray(Image.open(DEMO / "portrait.jpg").convert("RGB"), dtype=np.float32) / 255
-    return torch.from_numpy(pixels)[None]
-
-
-@pytest.fixture(scope="module")
 def audio():
     samples, rate = soundfile.read(DEMO / "speech.wav", dtype="float32", always_2d=True)
     return {"waveform": torch.from_numpy(samples[: int(SECONDS * rate)].T.copy())[None], "sample_rate": rate}
-
-
-@pytest.fixture(scope="module")
-def pack():
-    return run_node("SadTalkerLoadModels", model="open (built in)")[0]
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +36,6 @@ def face_and_crop(pack, image):
 @pytest.fixture(scope="module")
 def face(face_and_crop):
     return face_and_crop[0]
-
-
-@pytest.fixture(scope="module")
-def mel(audio):
-    return run_node("SadTalkerAudioToMel", audio=audio, fps=25.0)[0]
 
 
 def expression_track(pack, mel, face, blink=None, expression_scale=1.0):

@@ -48,11 +48,6 @@ class Queue:
 
 
 @pytest.fixture(scope="module")
-def pack():
-    return run_node("SadTalkerLoadModels", model="open (built in)")[0]
-
-
-@pytest.fixture(scope="module")
 def official(tmp_path_factory):
     folder = tmp_path_factory.mktemp("release")
     yield host_pack(load_official_pack(write_official_release(folder, 256)))
@@ -62,11 +57,6 @@ def official(tmp_path_factory):
 def extract(pack, picture, size=256):
     image = picture.permute(1, 2, 0)[None]
     return run_node("SadTalkerExtract3DMM", pack=pack, image=image, framing="crop", size=size, face_index=0)[0]
-
-
-@pytest.fixture(scope="module")
-def face(pack, demo_picture):
-    return extract(pack, demo_picture)
 
 
 def edit(pack, face, coefficients=None, **changes):

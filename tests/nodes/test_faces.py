@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import soundfile
 import torch
 from sadtalker_pack.nodes.convert import mixed_audio
-from sadtalker_pack.nodes.host import host_pack
 from sadtalker_pack.sadtalker_core.errors import FaceNotFoundError, SadTalkerError
 from sadtalker_pack.sadtalker_core.face3d.manual import FIVE_POINTS
-from sadtalker_pack.sadtalker_core.face3d.regressor_extractor import RegressorExtractor
 from sadtalker_pack.tests.nodes.comfy_host import ROOT, core_nodes, run_node
-from sadtalker_pack.tests.support.official_networks import rule_regressor
 
 DEMO = ROOT / "sadtalker_core" / "assets" / "demo"
 SIZE = 256
-
-
-@pytest.fixture(scope="module")
-def pack():
-    return run_node("SadTalkerLoadModels", model="open (built in)")[0]
-
-
-@pytest.fixture(scope="module")
-def official_pack(pack):
-    """Its extractor cuts out the face, as the original does, so that frames must be pasted back."""
-    extractor = RegressorExtractor(256)
-    extractor.regressor = rule_regressor()
-    return host_pack(replace(pack.core, name="official 256", basis="bfm09", extractor=extractor.eval()))
-
-
-@pytest.fixture(scope="module")
-def image(demo_picture):
-    return demo_picture.permute(1, 2, 0)[None]
 
 
 @pytest.fixture(scope="module")

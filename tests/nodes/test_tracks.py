@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import folder_paths
 import pytest
-import soundfile
 import torch
-from sadtalker_pack.nodes.host import host_pack
 from sadtalker_pack.sadtalker_core.errors import (
     BasisMismatchError,
     TrackError,
 )
-from sadtalker_pack.sadtalker_core.face3d.regressor_extractor import RegressorExtractor
 from sadtalker_pack.sadtalker_core.flow import Coefficients, Keypoints
 from sadtalker_pack.sadtalker_core.tracks.files import read_track, write_mat, write_track
 from sadtalker_pack.tests.nodes.comfy_host import ROOT, run_node
-from sadtalker_pack.tests.support.official_networks import rule_regressor
 
 DEMO = ROOT / "sadtalker_core" / "assets" / "demo"
 EDIT = {
@@ -35,35 +30,6 @@ EDIT = {
     "extension": "hold",
 }
 MIX = {"way": "blend", "part": "everything", "weight": 0.5, "overlap": 0.4}
-
-
-@pytest.fixture(scope="module")
-def pack():
-    return run_node("SadTalkerLoadModels", model="open (built in)")[0]
-
-
-@pytest.fixture(scope="module")
-def official_pack(pack):
-    extractor = RegressorExtractor(256)
-    extractor.regressor = rule_regressor()
-    return host_pack(replace(pack.core, name="official 256", basis="bfm09", extractor=extractor.eval()))
-
-
-@pytest.fixture(scope="module")
-def audio():
-    samples, rate = soundfile.read(DEMO / "speech.wav", dtype="float32", always_2d=True)
-    return {"waveform": torch.from_numpy(samples[: 2 * rate].T.copy())[None], "sample_rate": rate}
-
-
-@pytest.fixture(scope="module")
-def mel(audio):
-    return run_node("SadTalkerAudioToMel", audio=audio, fps=25.0)[0]
-
-
-@pytest.fixture(scope="module")
-def face(pack, demo_picture):
-    image = demo_picture.permute(1, 2, 0)[None]
-    return run_node("SadTalkerExtract3DMM", pack=pack, image=image, framing="crop", size=256, face_index=0)[0]
 
 
 def track(frames=10, fps=25.0, basis="open1"):
