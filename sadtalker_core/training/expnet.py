@@ -39,7 +39,7 @@ RESTART_RATE = 0.15
 class ExpNetTraining:
     """Every number of the run; travels in the file it makes."""
 
-    steps: int = 24000
+    steps: int = 30000
     batch_size: int = 64
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
@@ -47,7 +47,7 @@ class ExpNetTraining:
     """of the landmark terms against the coefficients' (both in canonical units squared a vertex)"""
     recorded_share: float = 0.09
     """of each batch: the recordings themselves"""
-    revoiced_share: float = 0.2
+    revoiced_share: float = 0.18
     """of each batch: the recordings in other voices"""
     retold_share: float = 0.22
     """of each batch: the recordings' sentences in synthetic voices"""
@@ -55,7 +55,7 @@ class ExpNetTraining:
     """of each batch: espeak-ng, many languages"""
     flite_share: float = 0.07
     """of each batch: Flite's voices and copies of them"""
-    silence_share: float = 0.13
+    silence_share: float = 0.15
     """of each batch: digital silence or noise, with closed lips"""
     blink_share: float = 0.2
     """of each batch: eyes closed more or less"""
@@ -64,7 +64,7 @@ class ExpNetTraining:
     average: float = 0.998
     """decay of the running mean of the weights"""
     restarts: int = 2
-    """In the second half of the run the learning rate rises again so many times. The weights that are kept are the
+    """After its first fall the learning rate rises again so many times. The weights that are kept are the
     mean over the ends of all its falls: each heard the same data in another order, and they err differently on voices
     that none has heard (Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization", 2018)"""
     seed: int = 0
@@ -170,8 +170,8 @@ def train_expnet(
 
 
 def falls(steps: int, restarts: int) -> list[int]:
-    """After how many steps the learning rate has fallen to nothing: at the middle, then at the end of each restart."""
-    first = steps // 2 if restarts else steps
+    """After how many steps the learning rate has fallen to nothing; a restart takes half as long as the first fall."""
+    first = 2 * steps // (2 + restarts)
     return [first + (steps - first) * number // max(restarts, 1) for number in range(restarts + 1)]
 
 

@@ -89,6 +89,7 @@ def test_learning_rate_restarts_lower():
     assert rates[100:150] == sorted(rates[100:150], reverse=True)
     assert rates[149] < 1e-3
     assert falls(200, 0) == [200]
+    assert falls(150, 1) == [100, 150]
 
 
 def test_the_mean_of_the_falls_is_kept(model, frames, tmp_path, monkeypatch):
