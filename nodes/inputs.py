@@ -46,25 +46,17 @@ def audio() -> io.Input:
 
 
 def fps() -> io.Input:
-    return io.Float.Input(
-        "fps",
-        default=float(MODEL_FPS),
-        min=1.0,
-        max=120.0,
-        step=0.01,
-        tooltip=f"Frames a second of the video. The networks learned at {MODEL_FPS}, where motion looks most natural.",
+    return _fps(
+        "fps", f"Frames a second of the video. The networks learned at {MODEL_FPS}, where motion looks most natural."
     )
 
 
 def images_fps() -> io.Input:
-    return io.Float.Input(
-        "images_fps",
-        default=float(MODEL_FPS),
-        min=1.0,
-        max=120.0,
-        step=0.01,
-        tooltip="Frames a second of the images. A video brings its own.",
-    )
+    return _fps("images_fps", "Frames a second of the images. A video brings its own.")
+
+
+def _fps(name: str, what: str) -> io.Input:
+    return io.Float.Input(name, default=float(MODEL_FPS), min=1.0, max=120.0, step=0.01, tooltip=what)
 
 
 def video(what: str) -> io.Input:

@@ -34,6 +34,7 @@ def parse_command(arguments: Sequence[str] | None) -> tuple[OpenPackTraining, tu
     command.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
     command.add_argument("--workers", type=int, default=2, help="processes that track clips")
     command.add_argument("--expnet-steps", type=int, default=ExpNetTraining().steps)
+    command.add_argument("--expnet-restarts", type=int, default=ExpNetTraining().restarts)
     command.add_argument("--posevae-steps", type=int, default=PoseVAETraining().steps)
     command.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
@@ -42,7 +43,7 @@ def parse_command(arguments: Sequence[str] | None) -> tuple[OpenPackTraining, tu
         cache=given.cache,
         out=given.out,
         workers=given.workers,
-        expnet=ExpNetTraining(steps=given.expnet_steps, seed=given.seed),
+        expnet=ExpNetTraining(steps=given.expnet_steps, restarts=given.expnet_restarts, seed=given.seed),
         posevae=PoseVAETraining(steps=given.posevae_steps, seed=given.seed),
     )
     return plan, tuple(given.stages)

@@ -39,7 +39,7 @@ RESTART_RATE = 0.15
 class ExpNetTraining:
     """Every number of the run; travels in the file it makes."""
 
-    steps: int = 30000
+    steps: int = 20000
     batch_size: int = 64
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05

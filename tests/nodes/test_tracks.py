@@ -123,13 +123,12 @@ class TestFiles:
             "x_00001_.safetensors", "x_00002_.safetensors", "x_00003_.safetensors", "x_00004_.csv"
         ]  # fmt: skip
 
-    @pytest.mark.parametrize("prefix", ["../outside", "/tmp/outside", "a/../../outside", "", " "])
+    @pytest.mark.parametrize("prefix", ["../outside", "{folder}/outside", "a/../../outside", "", " "])
     def test_never_outside_the_output_folder(self, prefix, tmp_path):
         before = sorted(tmp_path.rglob("*"))
         with pytest.raises(TrackError, match="in the output folder"):
-            self.save(track(), prefix)
+            self.save(track(), prefix.format(folder=tmp_path))
         assert sorted(tmp_path.rglob("*")) == before
-        assert not Path("/tmp/outside_00001_.safetensors").exists()
 
     def test_table_with_openings(self, pack):
         self.save(track(), format="csv", pack=pack)
