@@ -14,7 +14,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
@@ -39,7 +38,7 @@ RESTART_RATE = 0.15
 class ExpNetTraining:
     """Every number of the run; travels in the file it makes."""
 
-    steps: int = 20000
+    steps: int = 36000
     batch_size: int = 64
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
@@ -150,7 +149,7 @@ def train_expnet(
         batch = next(batches)
         with torch.autocast(batch.mel.device.type, torch.bfloat16):
             # The network's own forward pass but for the dropout, which is no part of the reference's architecture.
-            audio = F.dropout(network.hear(batch.mel), training.dropout)
+            audio = drop(network.hear(batch.mel), training.dropout, generator)
             predicted = network.express(audio, batch.reference, batch.ratio)
         terms = loss_of(predicted.float(), batch.target, batch.weight)
         optimiser.zero_grad()
@@ -167,6 +166,12 @@ def train_expnet(
     kept = ExpNet()
     kept.load_state_dict(mean.module.state_dict())
     return kept.eval(), means
+
+
+def drop(features: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Dropout that a checkpoint of the generator repeats; torch's own draws from the process's global one."""
+    kept = torch.rand(features.shape, generator=generator) >= share
+    return features * kept.to(features) / (1 - share)
 
 
 def falls(steps: int, restarts: int) -> list[int]:

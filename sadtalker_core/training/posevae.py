@@ -6,7 +6,7 @@ distance from the clip's resting pose, so that blocks sampled one after the othe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -213,22 +213,24 @@ def train_posevae(
         means = running_means(means, terms)
         bar.set_postfix({name.split("/")[1]: f"{value:.4f}" for name, value in means.items()}, refresh=False)
     network.eval()
-    spread_latents(network, encoder.eval(), batches, training.spread_batches)
+    spread_latents(network, encoder.eval(), islice(batches, training.spread_batches), generator)
     gain = match_spread(network, training.liveliness**2 * spread, voices, generator)
     return network, means | {f"posevae/gain {axis}": float(g) for axis, g in zip(POSE_AXES, gain, strict=True)}
 
 
 @torch.no_grad()
-def spread_latents(network: PoseVAE, encoder: PoseEncoder, batches: Iterator[PoseBatch], count: int) -> None:
+def spread_latents(
+    network: PoseVAE, encoder: PoseEncoder, batches: Iterable[PoseBatch], generator: torch.Generator
+) -> None:
     """Make standard normal draws cover the codes that the encoder uses, by a change of the decoder's weights alone.
 
     A weak divergence term lets the codes of each style spread beyond the unit normal, and draws from it would then
     move the head less than people do (Ghosh et al., "From Variational to Deterministic Autoencoders", 2020, section 4).
     """
     styles, codes = [], []
-    for batch in islice(batches, count):
+    for batch in batches:
         mean, log_variance = encoder(batch.motion, batch.style, batch.rest, batch.audio)
-        codes.append(mean + torch.randn_like(mean) * (0.5 * log_variance).exp())
+        codes.append(mean + torch.randn(mean.shape, generator=generator).to(mean) * (0.5 * log_variance).exp())
         styles.append(batch.style)
     style, code = torch.cat(styles), torch.cat(codes)
     used = F.one_hot(style, network.config.styles).to(code)  # (N, styles)

@@ -107,27 +107,20 @@ def test_the_mean_of_the_falls_is_kept(model, frames, tmp_path, monkeypatch):
     assert torch.allclose(kept.mapping1.weight, (seen[4] + seen[6] + seen[8]) / 3, atol=1e-6)
 
 
-def test_an_interrupted_run_goes_on_exactly(tmp_path):
-    def run(network, optimiser, random, steps):
-        for _ in range(steps):
-            optimiser.zero_grad()
-            network(torch.randn(4, 8, generator=random)).square().mean().backward()
-            optimiser.step()
+def test_an_interrupted_run_goes_on_exactly(model, frames, tmp_path, monkeypatch):
+    def stop(path, step, *state):
+        save_checkpoint(path, step, *state)
+        if step == 4:
+            raise KeyboardInterrupt
 
-    def fresh():
-        torch.manual_seed(0)
-        network = torch.nn.Linear(8, 2)
-        return network, torch.optim.AdamW(network.parameters(), 0.1), torch.Generator().manual_seed(1)
-
-    whole, optimiser, random = fresh()
-    run(whole, optimiser, random, 6)
-    first, optimiser, random = fresh()
-    run(first, optimiser, random, 4)
-    save_checkpoint(tmp_path / "state.safetensors", 4, {"network": first}, optimiser, random)
-    second, optimiser, random = fresh()
-    assert restore_checkpoint(tmp_path / "state.safetensors", {"network": second}, optimiser, random) == 4
-    run(second, optimiser, random, 2)
-    assert torch.equal(second.weight, whole.weight)
+    monkeypatch.setattr(expnet, "CHECKPOINT_STEPS", 2)
+    training = ExpNetTraining(steps=6, batch_size=4, restarts=1)
+    whole, _ = train_expnet(model, frames, training, tmp_path / "whole.safetensors")
+    with monkeypatch.context() as interrupted, pytest.raises(KeyboardInterrupt):
+        interrupted.setattr(expnet, "save_checkpoint", stop)
+        train_expnet(model, frames, training, tmp_path / "parted.safetensors")
+    resumed, _ = train_expnet(model, frames, training, tmp_path / "parted.safetensors")
+    assert all(map(torch.equal, whole.state_dict().values(), resumed.state_dict().values()))
 
 
 def test_without_a_file_a_run_starts_at_the_beginning(tmp_path):
