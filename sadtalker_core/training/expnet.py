@@ -61,11 +61,10 @@ class ExpNetTraining:
     dropout: float = 0.2
     """of the audio features"""
     average: float = 0.998
-    """decay of the running mean of the weights"""
+    """decay of the running mean of the weights, which is what is kept"""
     restarts: int = 2
-    """After its first fall the learning rate rises again so many times. The weights that are kept are the
-    mean over the ends of all its falls: each heard the same data in another order, and they err differently on voices
-    that none has heard (Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization", 2018)"""
+    """After its first fall the learning rate rises again so many times, less high (Loshchilov and Hutter, "SGDR",
+    2017). A run of fewer restarts is the beginning of a longer one, so that its figures can be looked at meanwhile"""
     seed: int = 0
 
     @property
@@ -134,9 +133,8 @@ def train_expnet(
     averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(training.average), use_buffers=True)
     loss_of = ExpNetLoss(model, training.landmark_weight)
     optimiser = torch.optim.AdamW(network.parameters(), training.learning_rate, weight_decay=training.weight_decay)
-    mean = AveragedModel(network, use_buffers=True)  # of the running mean at the end of each fall
     ends = falls(training.steps, training.restarts)
-    modules = {"network": network, "average": averaged, "mean": mean}
+    modules = {"network": network, "average": averaged}
     done = restore_checkpoint(checkpoint, modules, optimiser, generator)
     batches = draw_batches(frames, training.batch_size, training.shares, training.blink_share, generator)
     means: dict[str, float] = {}
@@ -157,14 +155,12 @@ def train_expnet(
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         averaged.update_parameters(network)
-        if step + 1 in ends:
-            mean.update_parameters(averaged.module)
         means = running_means(means, terms)
         bar.set_postfix({name.split("/")[1]: f"{value:.4f}" for name, value in means.items()}, refresh=False)
         if (step + 1) % CHECKPOINT_STEPS == 0:
             save_checkpoint(checkpoint, step + 1, modules, optimiser, generator)
     kept = ExpNet()
-    kept.load_state_dict(mean.module.state_dict())
+    kept.load_state_dict(averaged.module.state_dict())
     return kept.eval(), means
 
 
