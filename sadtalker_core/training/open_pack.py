@@ -42,6 +42,9 @@ OPEN_EYES = 0.3
 FACES_EVERY = 5
 """Frames of the motion clips from one face that a reference may carry to the next."""
 GRID_VOICE = "en-gb"
+OTHER_SPEAKERS = 1.05
+"""More of the gain for people who were never heard: in other voices the training speaker's sentences are still said his
+way, and the network is surer of them. GRID's other speakers would be given 0.80 of their spread, and 0.84 with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ def _make_expnet(plan: OpenPackTraining) -> dict[str, float]:
     training = [clip for number, clip in enumerate(clips) if number % HELD_OUT_EVERY]
     frames = _speech_frames(plan, model, training, copies)
     network, losses = train_expnet(model, frames, plan.expnet, plan.cache / "expnet.safetensors")
-    gain = speech_gain(network, model, clips[::HELD_OUT_EVERY], copies)
+    gain = OTHER_SPEAKERS * speech_gain(network, model, clips[::HELD_OUT_EVERY], copies)
     amplify_speech(network, frames, gain)
     config = {"basis": model.basis, "training": asdict(plan.expnet), "gain": gain}
     write_safetensors(plan.out / "expnet.safetensors", network.state_dict(), config)
