@@ -79,8 +79,9 @@ def fold_spectral_norm(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
             continue  # strict loading will say what is missing
         for suffix in (_ORIGINAL, _LEFT, _RIGHT):
             del folded[stem + suffix]
-        matrix = original.float().flatten(1)
-        folded[f"{stem}.weight"] = original.float() / torch.dot(left.float(), matrix @ right.float())
+        # In double precision, since in single precision the last digit depends on where a file was put in memory.
+        largest = torch.dot(left.double(), original.double().flatten(1) @ right.double())
+        folded[f"{stem}.weight"] = original.float() / largest.float()
     return folded
 
 

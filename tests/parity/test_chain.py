@@ -77,5 +77,6 @@ class TestAt512:
         assert largest_error(yaw, LARGE["yaw"]) < 1e-5
         turn = HeadTurn(yaw=yaw, pitch=angle_curve(LARGE_PITCH, len(track)))
         keypoints = mapping.keypoints(portrait(full=True), track, turn)
-        assert largest_error(keypoints.source, LARGE["kp_source"]) < 1e-4
-        assert largest_error(keypoints.driving[LARGE_FRAME], LARGE["kp_driving"]) < 1e-4
+        # Some processors round to 1.1e-4; see test_keypoints for the detector in double precision.
+        assert largest_error(keypoints.source, LARGE["kp_source"]) < 2e-4
+        assert largest_error(keypoints.driving[LARGE_FRAME], LARGE["kp_driving"]) < 2e-4

@@ -1,5 +1,7 @@
 """Golden 07: the keypoint detector, and keypoints posed with and without given angles."""
 
+from copy import deepcopy
+
 import pytest
 from sadtalker_pack.sadtalker_core.facerender.keypoints import decode_degrees, rotation_matrix, transform_keypoints
 from sadtalker_pack.tests.support.goldens import golden, largest_error
@@ -12,7 +14,8 @@ GIVEN = {name: GOLDEN[f"kt.{name}_in"] for name in HEADS}
 
 @pytest.mark.parametrize("size", [256, 512])
 def test_detector(size):
-    found = rule_keypoint_detector()(golden_portrait(size)[None])
+    # In double precision: in single precision some processors round the larger picture to an error of 1.1e-4.
+    found = deepcopy(rule_keypoint_detector()).double()(golden_portrait(size)[None].double())
     assert largest_error(found, GOLDEN[f"kp{size}"]) < 1e-4
 
 
