@@ -226,6 +226,9 @@ def spread_latents(
 
     A weak divergence term lets the codes of each style spread beyond the unit normal, and draws from it would then
     move the head less than people do (Ghosh et al., "From Variational to Deterministic Autoencoders", 2020, section 4).
+
+    Args:
+        batches: finitely many, whose codes are looked at.
     """
     styles, codes = [], []
     for batch in batches:
