@@ -48,18 +48,27 @@ def _add_motion(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--same-corpus", action="store_true", help="hold the lips to the target for the corpus of the training speaker"
     )
+    command.add_argument(
+        "--styles", type=int, nargs="+", default=[], help="only these head-motion styles, when the clips are of one"
+    )
     command.set_defaults(run=_run_motion)
 
 
 def _run_motion(given: argparse.Namespace) -> None:
     clips = read_clips(given.clips, given.tracks, every=HELD_OUT_EVERY if given.held_out else 1)
-    results = measure_motion(_pack(given.pack), clips, given.measures)
+    results = measure_motion(_pack(given.pack), clips, given.measures, given.styles)
     rows = motion_rows(results, same_corpus=given.same_corpus)
     mouth = results.get("mouth")
     if isinstance(mouth, MouthFigures):
         rows += clip_rows(mouth)
     table = markdown_table(rows)
-    report = {"pack": given.pack, "clips": given.clips.name, "held_out": given.held_out, **as_json(results)}
+    report = {
+        "pack": given.pack,
+        "clips": given.clips.name,
+        "held_out": given.held_out,
+        "styles": given.styles,
+        **as_json(results),
+    }
     _write(given.out, "motion", report, table)
 
 

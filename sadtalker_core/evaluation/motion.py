@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -65,6 +66,8 @@ class ClipMouth:
     best_lag: int
     spread: float
     loudness_correlation: float
+    loudness_best_lag: int
+    """where it is a clear one and that of the prediction too, the clip's sound and picture are out of step"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +122,19 @@ class IdentityFigures:
 Figures = MouthFigures | PhonemeFigures | SilenceFigures | HeadFigures | IdentityFigures
 
 
-def measure_motion(pack: Pack, clips: Sequence[RealClip], measures: Sequence[str]) -> dict[str, Figures | str]:
-    """Take the ``measures`` (names of ``MEASURES``); what cannot be taken here is a sentence that says why."""
+def measure_motion(
+    pack: Pack, clips: Sequence[RealClip], measures: Sequence[str], styles: Sequence[int] = ()
+) -> dict[str, Figures | str]:
+    """Take the ``measures`` (names of ``MEASURES``); what cannot be taken here is a sentence that says why.
+
+    Args:
+        styles: numbers of the head-motion styles that are measured; none: all.
+    """
     results: dict[str, Figures | str] = {}
+    taken = MEASURES | {"head": partial(MEASURES["head"], styles=styles)}
     for name in measures:
         try:
-            results[name] = MEASURES[name](pack, clips)
+            results[name] = taken[name](pack, clips)
         except NotMeasuredError as error:
             results[name] = f"not measured: needs {error}"
     return results
@@ -139,8 +149,9 @@ def mouth_figures(pack: Pack, clips: Sequence[RealClip]) -> MouthFigures:
         ours = speaking_mouth(pack, face_in_frame(pack, clip, first_frame(clip)), waveform).opening
         predicted.append(lagged_correlations(ours, tracked))
         loudness.append(lagged_correlations(loudness_mouth(waveform.samples, len(tracked)), tracked))
-        own_lag = best_common_lag(predicted[-1:])
-        rows.append(ClipMouth(clip.name, predicted[-1][0], own_lag, spread_ratio(ours, tracked), loudness[-1][0]))
+        lags = best_common_lag(predicted[-1:]), best_common_lag(loudness[-1:])
+        spread = spread_ratio(ours, tracked)
+        rows.append(ClipMouth(clip.name, predicted[-1][0], lags[0], spread, loudness[-1][0], lags[1]))
     at_lag = {lag: _mean([clip[lag] for clip in predicted]) for lag in predicted[0]}
     best = best_common_lag(predicted)
     return MouthFigures(
@@ -189,15 +200,16 @@ def silence_figures(pack: Pack, clips: Sequence[RealClip]) -> SilenceFigures:
     return SilenceFigures(_mean(digital), max(digital), _mean(noise), max(noise))
 
 
-def head_figures(pack: Pack, clips: Sequence[RealClip]) -> HeadFigures:
-    """Head motion over seeds and styles, for the clips' own voices and lengths, against the clips' heads."""
+def head_figures(pack: Pack, clips: Sequence[RealClip], styles: Sequence[int] = ()) -> HeadFigures:
+    """Head motion over seeds and ``styles``, for the clips' own voices and lengths, against the clips' heads."""
+    styles = styles or range(pack.styles)
     model = mesh_model(pack)
     real, made, real_scores, made_scores = [], [], [], []
     for number, clip in enumerate(tqdm(clips, desc="head", unit="clip")):
         real.append(head_angles(model, clip))
         if clip.waveform is None:
             continue
-        takes = head_takes(pack, clip, clip.waveform, number)
+        takes = head_takes(pack, clip, clip.waveform, styles, number)
         made.extend(takes)
         try:
             onsets = speech_onsets(clip.waveform.samples)
@@ -212,7 +224,7 @@ def head_figures(pack: Pack, clips: Sequence[RealClip]) -> HeadFigures:
     return HeadFigures(head_diversity(made), head_diversity(real), *scores)
 
 
-def head_takes(pack: Pack, clip: RealClip, waveform: Waveform, number: int) -> list[Tensor]:
+def head_takes(pack: Pack, clip: RealClip, waveform: Waveform, styles: Sequence[int], number: int) -> list[Tensor]:
     """``TAKES`` tracks (T, 3) of head angles; over the clips, which ``number`` counts, the styles come in turn."""
     face = face_in_frame(pack, clip, first_frame(clip))
     assert face.coefficients.pose is not None  # SourceFace checks it
@@ -220,7 +232,7 @@ def head_takes(pack: Pack, clip: RealClip, waveform: Waveform, number: int) -> l
     tracks: list[Tensor] = []
     for take in range(TAKES):
         random = torch.Generator().manual_seed(take)
-        style = (number * TAKES + take) % pack.styles
+        style = styles[(number * TAKES + take) % len(styles)]
         pose = predict_pose(
             pack.posevae, mel, face.coefficients.pose[0], style, random, basis=pack.basis, sampling=pack.pose_sampling
         ).pose
@@ -280,11 +292,11 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-MEASURES: dict[str, Callable[[Pack, Sequence[RealClip]], Figures]] = {
+MEASURES: dict[str, Callable[..., Figures]] = {
     "mouth": mouth_figures,
     "phonemes": phoneme_figures,
     "silence": silence_figures,
     "head": head_figures,
     "identity": identity_figures,
 }
-"""What can be measured, by name."""
+"""What can be measured, by name, of a pack and clips."""

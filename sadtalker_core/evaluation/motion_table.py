@@ -44,7 +44,7 @@ def clip_rows(figures: MouthFigures) -> list[Row]:
         Row(
             f"{clip.name}: opening, correlation at lag 0",
             f"{clip.correlation:.3f} (spread {clip.spread:.2f}, best lag {clip.best_lag:+d})",
-            f"loudness {clip.loudness_correlation:.3f}",
+            f"loudness {clip.loudness_correlation:.3f} (best lag {clip.loudness_best_lag:+d})",
         )
         for clip in figures.clips
     ]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -77,28 +76,29 @@ def track_video(path: Path, landmarker_file: Path = OPEN_ASSETS / "landmarker.sa
     """Landmarks (T, 478, 3) at 25 frames a second, picture size (2,), 16 kHz samples (S,) int16 of one clip."""
     landmarker = load_landmarker(landmarker_file)
     with av.open(str(path)) as container:
-        stream = container.streams.video[0]
-        rate = stream.average_rate or Fraction(MODEL_FPS)
-        start: float | None = None
+        times: list[float] = []
         frames: list[Tensor] = []
-        for frame in container.decode(stream):
-            start = float(frame.time or 0.0) if start is None else start
+        for frame in container.decode(container.streams.video[0]):
+            times.append(float(frame.time or 0.0))
             frames.append(torch.from_numpy(frame.to_ndarray(format="rgb24")).permute(2, 0, 1))
     height, width = frames[0].shape[1:]
     track = track_landmarks(landmarker, (frame.float() / 255 for frame in frames))
-    points = resample_track(track.points, float(rate), MODEL_FPS)
-    samples = read_sound(path, start or 0.0)
-    return {"points": points, "size": torch.tensor([width, height]), "samples": samples}
+    points = resample_track(track.points, times)
+    return {"points": points, "size": torch.tensor([width, height]), "samples": read_sound(path, times[0])}
 
 
-def resample_track(points: Tensor, from_fps: float, to_fps: float) -> Tensor:
-    """Linear interpolation in time of (T, ...) to another frame rate; the first frame stays the first."""
-    if from_fps == to_fps:
-        return points
-    count = max(1, int(points.shape[0] * to_fps / from_fps))
-    position = torch.arange(count) * from_fps / to_fps
-    before = position.long().clamp(max=points.shape[0] - 1)
-    after = (before + 1).clamp(max=points.shape[0] - 1)
+def resample_track(points: Tensor, times: Sequence[float], fps: float = MODEL_FPS) -> Tensor:
+    """Linear interpolation of a track (T, ...) in time; the first frame stays the first.
+
+    Args:
+        times: (T,) when each frame begins to be shown, rising seconds; films drop frames, so that the steps differ.
+    """
+    begins = np.asarray(times) - times[0]
+    step = float(np.median(np.diff(begins))) if len(begins) > 1 else 1 / fps
+    count = max(1, int((begins[-1] + step) * fps + 1e-3))
+    # Rounded, so that at the rate of the result a frame is itself and takes nothing from its neighbours.
+    position = torch.from_numpy(np.interp(np.arange(count) / fps, begins, np.arange(len(begins))).round(6))
+    before, after = position.floor().long(), position.ceil().long()
     share = (position - before).reshape(-1, *[1] * (points.dim() - 1)).to(points.dtype)
     return torch.lerp(points[before], points[after], share)
 

@@ -90,6 +90,16 @@ def test_a_still_head_has_no_diversity(pack, clips, monkeypatch):
     assert figures.beat_align is None or 0 < figures.beat_align < 1
 
 
+def test_a_style_is_measured_by_itself(pack, clips, monkeypatch):
+    monkeypatch.setattr(motion, "TAKES", 4)
+    calm, lively, both = (
+        measure_motion(pack, clips[1:], ["head"], styles)["head"].diversity.mean for styles in ([5], [8], [5, 8])
+    )
+    assert calm < both < lively  # a reader of GRID and an actor
+    with pytest.raises(SadTalkerError, match="pose style"):
+        measure_motion(pack, clips[:1], ["head"], [99])
+
+
 def test_figures_and_table_of_the_command(folder, tmp_path, monkeypatch, capsys):
     arguments = ["--clips", folder / "clips", "--tracks", folder / "tracks", "--out", tmp_path, "--measures", "mouth"]
     monkeypatch.setattr(sys, "argv", ["evaluation", "motion", *map(str, arguments), "silence"])
@@ -106,7 +116,7 @@ def test_figures_and_table_of_the_command(folder, tmp_path, monkeypatch, capsys)
 
 
 def test_the_corpus_of_the_training_speaker_asks_for_more():
-    clip = ClipMouth("one", 0.5, 0, 1.0, 0.4)
+    clip = ClipMouth("one", 0.5, 0, 1.0, 0.4, 0)
     figures = MouthFigures(0.5, 0, 0.5, 1.0, 0.4, 0, {0: 0.5}, [clip])
     assert motion_rows({"mouth": figures})[0].holds
     assert not motion_rows({"mouth": figures}, same_corpus=True)[0].holds

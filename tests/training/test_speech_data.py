@@ -62,11 +62,25 @@ def test_closure_is_zero_for_open_and_one_for_shut_eyes(model):
     assert closure[9] == 1
 
 
-def test_resampling_keeps_the_first_frame_and_the_speed():
-    track = torch.arange(60.0)[:, None, None].expand(-1, 478, 3)
-    slower = resample_track(track, 30, 25)
-    assert slower.shape[0] == 50
-    assert torch.allclose(slower[:, 0, 0], torch.arange(50) * 30 / 25, atol=1e-4)
+@pytest.mark.parametrize("fps", [24, 30, 29.97, 60])
+def test_resampling_keeps_the_first_frame_and_the_speed(fps):
+    begins = [7 + frame / fps for frame in range(120)]  # films need not begin at 0
+    track = resample_track((torch.tensor(begins) - 7)[:, None, None].expand(-1, 478, 3), begins)
+    assert len(track) == int(120 / fps * 25 + 1e-3)
+    assert torch.allclose(track[:-1, 0, 0], torch.arange(len(track) - 1) / 25, atol=1e-5)
+
+
+def test_dropped_frames_shift_nothing():
+    begins = [frame / 30 for frame in range(90) if frame % 7 != 3]
+    track = resample_track(torch.tensor(begins)[:, None, None].expand(-1, 478, 3), begins)
+    assert torch.allclose(track[:-1, 0, 0], torch.arange(len(track) - 1) / 25, atol=1e-5)
+
+
+def test_a_track_of_the_wanted_rate_stays_as_it_is():
+    track = torch.randn(40, 478, 3)
+    track[11] = torch.nan  # a frame without a face takes none of its neighbours' with it
+    same = resample_track(track, [0.04 + frame * 0.04 for frame in range(40)])
+    assert torch.equal(same.nan_to_num(9), track.nan_to_num(9))
 
 
 def clip(expression, opening, closure):
