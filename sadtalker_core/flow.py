@@ -101,7 +101,7 @@ class Coefficients:
     """A track of 3DMM coefficients; a stage may fill only the stream it predicts."""
 
     basis: str
-    """name of the space the numbers live in: 'bfm09' (official pack) or 'open2' (open pack)"""
+    """name of the space the numbers live in: 'bfm09' (official pack) or 'open3' (open pack)"""
     fps: float
     expression: Tensor | None = None
     """(T, 64), coordinates in the expression basis"""

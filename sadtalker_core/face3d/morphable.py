@@ -41,7 +41,7 @@ class FaceFit:
 class MorphableModel(nn.Module):
     """Linear face model; its buffers are the whole content of ``morphable.safetensors``."""
 
-    basis = "open2"
+    basis = "open3"
 
     mean: Tensor
     identity_basis: Tensor

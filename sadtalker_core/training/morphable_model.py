@@ -51,8 +51,8 @@ def build_morphable_model(clips: list[ClipTrack]) -> tuple[MorphableModel, dict[
         "frames": float(sum(clip.vertices.shape[0] for clip in aligned)),
         "speakers": float(len(neutrals)),
     }
-    expression = _complete(expression, EXPRESSION_SIZE, mesh, identity)
-    identity = _complete(identity, IDENTITY_SIZE, mesh, expression)
+    expression = with_settled_signs(_complete(expression, EXPRESSION_SIZE, mesh, identity))
+    identity = with_settled_signs(_complete(identity, IDENTITY_SIZE, mesh, expression))
     model = MorphableModel()
     model.mean.copy_(reference)
     model.expression_basis.copy_(expression.reshape(-1, VERTICES, 3))
@@ -60,6 +60,16 @@ def build_morphable_model(clips: list[ClipTrack]) -> tuple[MorphableModel, dict[
     model.expression_deviation.fill_(HARMONIC_DEVIATION)[: deviation.shape[0]] = deviation
     model.identity_deviation.fill_(HARMONIC_DEVIATION)[: identity_deviation.shape[0]] = identity_deviation
     return model, facts
+
+
+def with_settled_signs(components: Tensor) -> Tensor:
+    """Components (K, N), each turned to the same side of a plane that no symmetry of the face lies in.
+
+    A principal component is as good with its sign reversed, and which of both comes out depends on the last digits: a
+    model made on another machine would take coefficients for their opposites.
+    """
+    side = components @ torch.randn(components.shape[1], generator=torch.Generator().manual_seed(0))
+    return components * side.sign()[:, None]
 
 
 def align_clip(clip: ClipTrack, reference: Tensor) -> AlignedClip:

@@ -19,13 +19,14 @@ from ..expnet.model import ExpNet
 from ..expnet.predict import predict_expression
 from ..face3d.morphable import MorphableModel
 from ..flow import MODEL_FPS, BlinkCurve, MelWindows, Waveform
+from ..posevae.model import PoseVAE
 from ..weights.export import write_safetensors
-from ..weights.open_pack import SPEECH_SMOOTHING, load_expnet, load_morphable_model
+from ..weights.open_pack import SPEECH_SMOOTHING, load_expnet, load_morphable_model, load_posevae
 from .coarticulation import Coarticulation, fit_coarticulation
 from .expnet import ExpNetTraining, amplify_speech, train_expnet
 from .morphable_model import build_morphable_model
 from .phoneme_speech import speak
-from .posevae import PoseVAETraining, motion_spread, motion_windows, train_posevae
+from .posevae import PoseVAETraining, drawn_tracks, hear, motion_spread, motion_windows, train_posevae
 from .retold_speech import Sentence, retold_utterances
 from .revoice import Copy, Revoicing, revoiced_copies
 from .speech_alignment import align, grid_sentence, realign
@@ -41,6 +42,10 @@ OPEN_EYES = 0.3
 """Closure up to which the eyes of a tracked face count as open."""
 FACES_EVERY = 5
 """Frames of the motion clips from one face that a reference may carry to the next."""
+HEADS_EVERY = 4
+"""Each so many-th clip of the training speaker is looked at for the motion of the head."""
+VOICES = 100
+"""Windows of speech for which head motion is drawn when it is measured."""
 GRID_VOICE = "en-gb"
 OTHER_SPEAKERS = 1.05
 """More of the gain for people who were never heard: in other voices the training speaker's sentences are still said his
@@ -71,14 +76,28 @@ def build_open_pack(plan: OpenPackTraining, stages: tuple[str, ...]) -> dict[str
         "morphable": lambda: _make_morphable_model(plan),
         "expnet": lambda: _make_expnet(plan),
         "posevae": lambda: _make_posevae(plan),
-        "measure": lambda: measure_openings(
-            load_expnet(plan.out / "expnet.safetensors"), load_morphable_model(plan.out / "morphable.safetensors"), plan
-        ),
+        "measure": lambda: _measure(plan),
     }
     for stage in stages:
         figures |= actions[stage]()
         LOG.info("%s: %s", stage, json.dumps({k: round(v, 5) for k, v in figures.items()}))
     return figures
+
+
+def _measure(plan: OpenPackTraining) -> dict[str, float]:
+    model = load_morphable_model(plan.out / "morphable.safetensors")
+    figures = measure_openings(load_expnet(plan.out / "expnet.safetensors"), model, plan)
+    return figures | measure_spreads(load_posevae(plan.out / "posevae.safetensors"), _heads(plan, model), plan.posevae)
+
+
+def measure_spreads(posevae: PoseVAE, clips: list[FittedClip], training: PoseVAETraining) -> dict[str, float]:
+    """Spread of the head's angles in drawn tracks of each style, as a multiple of that of its clips."""
+    windows, styles = motion_windows(clips, training.min_windows, training.liveliness)
+    voiced = [window for window in windows if window.mel is not None]
+    generator = torch.Generator().manual_seed(training.seed)
+    drawn = drawn_tracks(posevae, hear(voiced[:: max(1, len(voiced) // VOICES)], posevae), generator).var(2).mean(1)
+    ratios = drawn[:, :3].sqrt().mean(1) / motion_spread(clips, styles, training.liveliness)[:, :3].sqrt().mean(1)
+    return {f"head spread, style {style}": float(ratio) for style, ratio in zip(styles, ratios, strict=True)}
 
 
 def measure_openings(expnet: ExpNet, model: MorphableModel, plan: OpenPackTraining) -> dict[str, float]:
@@ -195,13 +214,17 @@ def _coarticulation(clips: list[FittedClip]) -> Coarticulation:
 
 def _make_posevae(plan: OpenPackTraining) -> dict[str, float]:
     model = load_morphable_model(plan.out / "morphable.safetensors")
-    clips = _fitted(plan, model, "grid_s1")[::4] + _fitted(plan, model, "motion")
-    windows, styles = motion_windows(clips, plan.posevae.min_windows)
+    clips, liveliness = _heads(plan, model), plan.posevae.liveliness
+    windows, styles = motion_windows(clips, plan.posevae.min_windows, liveliness)
     LOG.info("styles: %s", ", ".join(f"{number} {name}" for number, name in enumerate(styles)))
-    spread, expnet = motion_spread(clips, styles), load_expnet(plan.out / "expnet.safetensors")
+    spread, expnet = motion_spread(clips, styles, liveliness), load_expnet(plan.out / "expnet.safetensors")
     network, losses = train_posevae(windows, spread, len(styles), expnet, plan.posevae)
     write_safetensors(plan.out / "posevae.safetensors", network.state_dict(), asdict(network.config))
     return losses | {"styles": float(len(styles))}
+
+
+def _heads(plan: OpenPackTraining, model: MorphableModel) -> list[FittedClip]:
+    return _fitted(plan, model, "grid_s1")[::HEADS_EVERY] + _fitted(plan, model, "motion")
 
 
 def _fitted(plan: OpenPackTraining, model: MorphableModel, corpus: str) -> list[FittedClip]:

@@ -28,10 +28,14 @@ from .speech_data import FittedClip
 MAX_STEP = (0.08, 0.08, 0.08, 0.06, 0.06, 0.15)
 """Windows with a larger step from frame to frame are dropped: a cut, a moving camera, or a lost face."""
 POSE_AXES = ("pitch", "yaw", "roll", "x", "y", "z")
+STILL = 1e-4
+"""Least spread of a number in a style, radians or lengths: what does not move shall not be measured by its noise."""
 SMOOTHING_WINDOW = 7
 """Frames of the Savitzky-Golay filter, order 2: takes the landmarker's jitter and leaves nods."""
 SPREAD_BLOCKS = 8
 """Blocks of 32 frames in the tracks, 10 seconds, whose spread is matched to that of the clips."""
+TAKES = 16
+"""Tracks of each style for its spread."""
 SPREAD_ROUNDS = 3
 """Blending and limits answer a gain by less than it, so that it takes several."""
 
@@ -40,19 +44,19 @@ SPREAD_ROUNDS = 3
 class PoseVAETraining:
     """Every number of the run; travels in the file it makes."""
 
-    steps: int = 2200
+    steps: int = 4400
     batch_size: int = 32
     learning_rate: float = 1e-3
-    kl_weight: float = 1e-3
+    kl_weight: float = 3e-3
     velocity_weight: float = 4.0
     spread_batches: int = 200
     """batches that ``spread_latents`` looks at"""
     min_windows: int = 24
     """a clip with fewer usable windows makes no style of its own"""
-    liveliness: float = 1.3
-    """spread of drawn motion against that of the clips. Those who move for a camera, silent, move less than those who
-    talk: over ten seconds their angles spread by 3.3 degrees, those of clips/test by 4.3, and short speech sets out
-    from the portrait's pose. The number lies between the two"""
+    liveliness: float = 1.7
+    """of the silent clips' motion. Those who move for a camera, silent, move less than those who talk: the angles of a
+    clip spread by 2.2 degrees in the mean, those of clips/test by 4.2, and what the limits take of the liveliest is
+    lost"""
     audio_candidates: int = 12
     """speech windows tried for each window of silent motion; the one whose loudness moves most like the head is used"""
     seed: int = 0
@@ -89,9 +93,15 @@ class PoseBatch:
     audio: Tensor
 
 
-def motion_windows(clips: list[FittedClip], min_windows: int) -> tuple[list[MotionWindow], list[str]]:
-    """Cut clips into windows; returns them and the name of each style (a talker of the corpus, or a motion clip)."""
-    limit, step_limit = torch.tensor(POSE_SAMPLING.limit), torch.tensor(MAX_STEP)
+def motion_windows(
+    clips: list[FittedClip], min_windows: int, liveliness: float
+) -> tuple[list[MotionWindow], list[str]]:
+    """Cut clips into windows; returns them and the name of each style (a talker of the corpus, or a motion clip).
+
+    Args:
+        liveliness: factor of the silent clips' motion.
+    """
+    step_limit = torch.tensor(MAX_STEP)
     by_style: dict[str, list[MotionWindow]] = {}
     styles: list[str] = []
     for clip in clips:
@@ -100,19 +110,26 @@ def motion_windows(clips: list[FittedClip], min_windows: int) -> tuple[list[Moti
             continue
         pose = _smoothed(clip.pose)
         rest = pose[clip.valid].median(0).values
+        motion = head_motion(clip, liveliness)
         stride = 2 if clip.corpus == "motion" else 8
         for start in range(0, pose.shape[0] - SEQUENCE + 1, stride):
             part = slice(start, start + SEQUENCE)
-            motion = within(pose[part] - rest, limit)
-            if clip.valid[part].all() and (motion.diff(dim=0).abs() < step_limit).all():
+            if clip.valid[part].all() and (pose[part].diff(dim=0).abs() < step_limit).all():
                 mel = clip.windows[part] if clip.windows is not None else None
-                by_style.setdefault(name, []).append(MotionWindow(0, motion, rest, mel))
+                by_style.setdefault(name, []).append(MotionWindow(0, motion[part], rest, mel))
     windows: list[MotionWindow] = []
     for name, found in sorted(by_style.items()):
         if len(found) >= min_windows:
             windows += [MotionWindow(len(styles), w.motion, w.rest, w.mel) for w in found]
             styles.append(name)
     return windows, styles
+
+
+def head_motion(clip: FittedClip, liveliness: float) -> Tensor:
+    """Distance (T, 6) of a clip's head from where it mostly is, within what the renderer can show."""
+    pose = _smoothed(clip.pose)
+    motion = pose - pose[clip.valid].median(0).values
+    return within(motion if clip.windows is not None else liveliness * motion, torch.tensor(POSE_SAMPLING.limit))
 
 
 def style_of(clip: FittedClip) -> str:
@@ -125,6 +142,18 @@ def speed_of(motion: Tensor) -> Tensor:
     speed = (motion[1:, :3] - motion[:-1, :3]).norm(dim=1)
     speed = torch.cat((speed[:1], speed))
     return F.avg_pool1d(speed[None], 5, 1, 2, count_include_pad=False)[0]
+
+
+def style_units(windows: Sequence[MotionWindow]) -> Tensor:
+    """Spread (styles, 6) of the windows' motion in each style, in which it is learned.
+
+    Radians and lengths are not comparable; nor are the calm and the lively, and were all measured alike, an error as
+    large as all that a calm head does would count for nothing beside the lively ones.
+    """
+    by_style: dict[int, list[Tensor]] = {}
+    for window in windows:
+        by_style.setdefault(window.style, []).append(window.motion)
+    return torch.stack([torch.cat(by_style[style]).std(0) for style in sorted(by_style)]).clamp_min(STILL)
 
 
 def hear(windows: list[MotionWindow], network: PoseVAE) -> Voices:
@@ -182,7 +211,7 @@ def train_posevae(
     """Train decoder and encoder; returns the network in inference mode and the last mean of each loss term.
 
     Args:
-        spread: (6,) variances that drawn tracks shall have, see ``motion_spread``.
+        spread: (styles, 6) variances that drawn tracks shall have, see ``motion_spread``.
 
     The audio encoder is ExpNet's and stays as it is: an hour of speech with head motion would not train another.
     """
@@ -197,8 +226,7 @@ def train_posevae(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, training.learning_rate, total_steps=training.steps, pct_start=0.1
     )
-    # Each of the six numbers counts in units of its own spread: radians and lengths are not comparable.
-    unit = torch.stack([w.motion for w in windows]).flatten(0, 1).std(0)
+    unit = style_units(windows)
     voices = hear(windows, network)
     batches = draw_batches(windows, voices, training, generator)
     means: dict[str, float] = {}
@@ -213,14 +241,14 @@ def train_posevae(
         means = running_means(means, terms)
         bar.set_postfix({name.split("/")[1]: f"{value:.4f}" for name, value in means.items()}, refresh=False)
     network.eval()
-    spread_latents(network, encoder.eval(), islice(batches, training.spread_batches), generator)
-    gain = match_spread(network, training.liveliness**2 * spread, voices, generator)
+    spread_latents(network, encoder.eval(), islice(batches, training.spread_batches), unit, generator)
+    gain = match_spread(network, spread, voices, generator)
     return network, means | {f"posevae/gain {axis}": float(g) for axis, g in zip(POSE_AXES, gain, strict=True)}
 
 
 @torch.no_grad()
 def spread_latents(
-    network: PoseVAE, encoder: PoseEncoder, batches: Iterable[PoseBatch], generator: torch.Generator
+    network: PoseVAE, encoder: PoseEncoder, batches: Iterable[PoseBatch], unit: Tensor, generator: torch.Generator
 ) -> None:
     """Make standard normal draws cover the codes that the encoder uses, by a change of the decoder's weights alone.
 
@@ -232,55 +260,68 @@ def spread_latents(
     """
     styles, codes = [], []
     for batch in batches:
-        mean, log_variance = encoder(batch.motion, batch.style, batch.rest, batch.audio)
+        mean, log_variance = encoder(batch.motion / unit[batch.style, None], batch.style, batch.rest, batch.audio)
         codes.append(mean + torch.randn(mean.shape, generator=generator).to(mean) * (0.5 * log_variance).exp())
         styles.append(batch.style)
     style, code = torch.cat(styles), torch.cat(codes)
     used = F.one_hot(style, network.config.styles).to(code)  # (N, styles)
     centre = used.T @ code / used.sum(0)[:, None].clamp_min(1)  # (styles, 64)
-    deviation = (code - centre[style]).std(0)
-    # The decoder sees latent + classbias; scaling its input columns by the deviation makes that deviation * (...).
+    # Codes that mean something lie in few directions, so that drawing each number by itself would mostly miss them.
+    factor = torch.linalg.cholesky((code - centre[style]).T.cov())  # (64, 64): factor @ normal has their covariance
+    # The decoder sees latent + classbias; its input columns times the factor make that factor @ (latent + classbias).
     decoder = network.decoder
     first = decoder.MLP.get_submodule("L0").get_parameter("weight")
-    first[:, POSE_SIZE : POSE_SIZE + LATENT_SIZE] *= deviation
-    decoder.classbias.copy_((decoder.classbias + centre) / deviation)
+    columns = slice(POSE_SIZE, POSE_SIZE + LATENT_SIZE)
+    first[:, columns] = first[:, columns] @ factor
+    wanted = (decoder.classbias + centre).T
+    decoder.classbias.copy_(torch.linalg.solve_triangular(factor, wanted, upper=False).T)
 
 
-def motion_spread(clips: Sequence[FittedClip], styles: Sequence[str]) -> Tensor:
-    """Variance (6,) of head motion about its mean within a clip, mean over the clips of a style, then the styles."""
-    limit = torch.tensor(POSE_SAMPLING.limit)
+def motion_spread(clips: Sequence[FittedClip], styles: Sequence[str], liveliness: float) -> Tensor:
+    """Variance (styles, 6) of head motion about its mean within a clip, mean over the clips of a style."""
     by_style: dict[str, list[Tensor]] = {style: [] for style in styles}
     for clip in clips:
         if (name := style_of(clip)) in by_style:
-            pose = clip.pose[clip.valid]
-            by_style[name].append(within(pose - pose.median(0).values, limit).var(0))
-    return torch.stack([torch.stack(found).mean(0) for found in by_style.values()]).mean(0)
+            by_style[name].append(head_motion(clip, liveliness)[clip.valid].var(0))
+    return torch.stack([torch.stack(found).mean(0) for found in by_style.values()])
 
 
 @torch.no_grad()
-def match_spread(network: PoseVAE, real: Tensor, voices: Voices, generator: torch.Generator, takes: int = 16) -> Tensor:
-    """Give drawn tracks the spread of the real ones, ``real`` (6,) variances, and return the factors (6,) it took.
+def match_spread(
+    network: PoseVAE, real: Tensor, voices: Voices, generator: torch.Generator, takes: int = TAKES
+) -> Tensor:
+    """Give drawn tracks the spread of the real ones and return the factors (6,) it took.
 
     A network that minimises squared errors answers what it cannot know with less motion, and blending its blocks takes
     some more. The factors, the same for every style, go into the decoder's last layer; the mean motion stays.
+
+    Args:
+        real: (styles, 6) variances. Their ratios to the drawn ones are brought to a geometric mean of 1, so that the
+            calm styles count as much as the lively, which the limits hold.
     """
     total, last = torch.ones(POSE_SIZE), network.decoder.pose_linear
     for _ in range(SPREAD_ROUNDS):
-        tracks = [
-            _drawn_track(network, style, voices, generator)
-            for style in range(network.config.styles)
-            for _ in range(takes)
-        ]
-        gain = (real / torch.stack([track.var(0) for track in tracks]).mean(0)).sqrt()
-        mean = torch.cat(tracks).mean(0)
+        tracks = drawn_tracks(network, voices, generator, takes)
+        gain = (0.5 * (real / tracks.var(2).mean(1)).log().mean(0)).exp()
+        mean = tracks.mean((0, 1, 2))
         last.weight.mul_(gain[:, None])
         last.bias.copy_(gain * last.bias + (1 - gain) * mean)
         total *= gain
     return total
 
 
+@torch.no_grad()
+def drawn_tracks(network: PoseVAE, voices: Voices, generator: torch.Generator, takes: int = TAKES) -> Tensor:
+    """(styles, takes, 32 SPREAD_BLOCKS, 6) motion as the application draws it, for random voices."""
+    return torch.stack(
+        [
+            torch.stack([_drawn_track(network, style, voices, generator) for _ in range(takes)])
+            for style in range(network.config.styles)
+        ]
+    )
+
+
 def _drawn_track(network: PoseVAE, style: int, voices: Voices, generator: torch.Generator) -> Tensor:
-    """(32 SPREAD_BLOCKS, 6) motion as the application draws it."""
     heard = torch.randint(voices.features.shape[0], (SPREAD_BLOCKS,), generator=generator)
     audio = voices.features[heard].flatten(0, 1)
     latents = torch.randn(len(block_starts(len(audio))), LATENT_SIZE, generator=generator)
@@ -297,13 +338,13 @@ def _step_terms(
     generator: torch.Generator,
 ) -> dict[str, Tensor]:
     with torch.autocast(batch.motion.device.type, torch.bfloat16):
-        mean, log_variance = encoder(batch.motion, batch.style, batch.rest, batch.audio)
+        mean, log_variance = encoder(batch.motion / unit[batch.style, None], batch.style, batch.rest, batch.audio)
     mean, log_variance = mean.float(), log_variance.float()
     noise = torch.randn(mean.shape, generator=generator)
     latent = mean + noise * (0.5 * log_variance).exp()
     with torch.autocast(batch.motion.device.type, torch.bfloat16):
         motion = network.decode(latent, batch.style, batch.rest, batch.audio).float()
-    error = (motion - batch.motion) / unit
+    error = (motion - batch.motion) / unit[batch.style, None]
     velocity_error = error.diff(dim=1)
     divergence = -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(1).mean()
     return {

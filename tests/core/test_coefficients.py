@@ -4,14 +4,14 @@ from sadtalker_pack.sadtalker_core.coefficients import combine, hold_pose, scale
 from sadtalker_pack.sadtalker_core.errors import BasisMismatchError, SadTalkerError
 from sadtalker_pack.sadtalker_core.flow import Coefficients
 
-REFERENCE = Coefficients("open2", 25, expression=torch.full((1, 64), 2.0), pose=torch.full((1, 6), 0.1))
+REFERENCE = Coefficients("open3", 25, expression=torch.full((1, 64), 2.0), pose=torch.full((1, 6), 0.1))
 
 
-def expression(frames=5, fps=25, basis="open2"):
+def expression(frames=5, fps=25, basis="open3"):
     return Coefficients(basis, fps, expression=torch.randn(frames, 64))
 
 
-def pose(frames=5, fps=25, basis="open2"):
+def pose(frames=5, fps=25, basis="open3"):
     return Coefficients(basis, fps, pose=torch.randn(frames, 6))
 
 
@@ -31,7 +31,7 @@ def test_combine_takes_each_stream_from_its_source():
 
 
 def test_combine_refuses_what_does_not_belong_together():
-    with pytest.raises(BasisMismatchError, match="open2.*bfm09"):
+    with pytest.raises(BasisMismatchError, match="open3.*bfm09"):
         combine(expression(), pose(basis="bfm09"))
     with pytest.raises(SadTalkerError, match="one length"):
         combine(expression(4), pose(5))

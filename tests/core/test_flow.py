@@ -40,10 +40,10 @@ def test_values_refuse_impossible_frame_rates(fps):
 
 def test_coefficients_need_a_stream_and_one_length():
     with pytest.raises(SadTalkerError, match="got neither"):
-        Coefficients("open2", 25)
+        Coefficients("open3", 25)
     with pytest.raises(SadTalkerError, match="one length"):
-        Coefficients("open2", 25, expression=torch.zeros(3, 64), pose=torch.zeros(4, 6))
-    assert len(Coefficients("open2", 25, pose=torch.zeros(4, 6))) == 4
+        Coefficients("open3", 25, expression=torch.zeros(3, 64), pose=torch.zeros(4, 6))
+    assert len(Coefficients("open3", 25, pose=torch.zeros(4, 6))) == 4
 
 
 def test_keypoints_have_one_size_in_source_and_driving():
@@ -52,7 +52,7 @@ def test_keypoints_have_one_size_in_source_and_driving():
 
 
 def test_move_to_copies_nested_tensors_and_keeps_the_rest():
-    coefficients = Coefficients("open2", 25, expression=torch.zeros(1, 64), pose=torch.zeros(1, 6))
+    coefficients = Coefficients("open3", 25, expression=torch.zeros(1, 64), pose=torch.zeros(1, 6))
     face = SourceFace(
         picture=torch.zeros(3, 8, 8),
         cropped=torch.zeros(3, 4, 6),

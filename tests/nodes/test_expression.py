@@ -71,7 +71,7 @@ class TestEditor:
         assert picture.shape == (1, face.crop.height, face.crop.width, 3)
 
     def test_sliders_change_every_frame_of_a_motion_alike(self, pack, face):
-        motion = Coefficients("open2", 25.0, torch.randn(5, 64), torch.randn(5, 6))
+        motion = Coefficients("open3", 25.0, torch.randn(5, 64), torch.randn(5, 6))
         changed, _ = edit(pack, face, motion, smile=1.0, yaw=10.0)
         offset = changed.expression - motion.expression
         assert float(offset.abs().max()) > 0.05
@@ -87,7 +87,7 @@ class TestEditor:
         torch.testing.assert_close(changed.expression[50], both.expression[0])
 
     def test_keyframes_follow_the_motions_rate_and_length(self, pack, face):
-        motion = Coefficients("open2", 50.0, torch.zeros(20, 64), torch.zeros(20, 6))
+        motion = Coefficients("open3", 50.0, torch.zeros(20, 64), torch.zeros(20, 6))
         changed, _ = edit(pack, face, motion, keyframes="5f e3=2")
         assert len(changed) == 20
         assert changed.fps == 50.0

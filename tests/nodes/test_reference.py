@@ -46,7 +46,7 @@ def measured(pack, video):
     return run_node("SadTalkerExtract3DMMFromVideo", pack=pack, video=video, **EXTRACT)
 
 
-def track(frames=10, fps=25.0, basis="open2"):
+def track(frames=10, fps=25.0, basis="open3"):
     return Coefficients(basis, fps, torch.randn(frames, 64), torch.randn(frames, 6))
 
 
@@ -107,7 +107,7 @@ class TestFrames:
 class TestExtractFromVideo:
     def test_video(self, measured):
         track, blinks = measured
-        assert (track.basis, track.fps, len(track), len(blinks), blinks.fps) == ("open2", 30.0, 120, 120, 30.0)
+        assert (track.basis, track.fps, len(track), len(blinks), blinks.fps) == ("open3", 30.0, 120, 120, 30.0)
         yaw = track.pose[:, 1].rad2deg()
         assert yaw.max() > 8
         assert yaw.min() < -6
@@ -171,7 +171,7 @@ class TestReference:
             run_node("SadTalkerReferenceMotion", reference=measured[0], part="everything")
 
     def test_a_reference_of_another_pack(self, face):
-        with pytest.raises(BasisMismatchError, match="open2.*bfm09"):
+        with pytest.raises(BasisMismatchError, match="open3.*bfm09"):
             run_node("SadTalkerReferenceMotion", reference=track(basis="bfm09"), part="everything", face=face)
 
     def test_blinks_never_touch_the_lips(self, pack, mel, face, measured):

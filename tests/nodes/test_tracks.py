@@ -30,7 +30,7 @@ EDIT = {
 MIX = {"way": "blend", "part": "everything", "weight": 0.5, "overlap": 0.4}
 
 
-def track(frames=10, fps=25.0, basis="open2"):
+def track(frames=10, fps=25.0, basis="open3"):
     return Coefficients(basis, fps, torch.randn(frames, 64), torch.randn(frames, 6))
 
 
@@ -110,7 +110,7 @@ class TestFiles:
         assert saved.relative_to(self.output).as_posix() == "SadTalker/x_00001_.safetensors"
         saved.rename(self.input / "mine.safetensors")
         loaded = run_node("SadTalkerLoadCoefficients", file="mine.safetensors")[0]
-        assert (loaded.fps, loaded.basis) == (30.0, "open2")
+        assert (loaded.fps, loaded.basis) == (30.0, "open3")
         assert torch.equal(loaded.pose, given.pose)
 
     def test_nothing_is_overwritten(self):

@@ -75,6 +75,7 @@ def test_every_stage_leaves_its_file_and_figures(plan, figures):
         "posevae.safetensors",
     }
     assert "opening correlation, other speakers" in figures
+    assert sum(name.startswith("head spread, style") for name in figures) == figures["styles"]
     assert all(math.isfinite(value) for name, value in figures.items() if name.startswith(("expnet", "posevae")))
 
 
@@ -84,7 +85,7 @@ def test_the_files_load_and_run(plan, figures):
     basis = torch.cat((model.identity_basis, model.expression_basis)).flatten(1)
     assert torch.allclose(basis @ basis.T, torch.eye(144), atol=5e-3)
     expnet = load_expnet(plan.out / "expnet.safetensors").eval()
-    track = predict_expression(expnet, MelWindows(torch.zeros(3, 1, 80, 16), 25), torch.zeros(64), None, basis="open2")
+    track = predict_expression(expnet, MelWindows(torch.zeros(3, 1, 80, 16), 25), torch.zeros(64), None, basis="open3")
     assert track.expression.shape == (3, 64)
     assert load_posevae(plan.out / "posevae.safetensors").config.styles == figures["styles"]
 

@@ -1,12 +1,15 @@
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.posevae.model import PoseVAE, PoseVAEConfig
+from sadtalker_pack.sadtalker_core.posevae.model import PoseEncoder, PoseVAE, PoseVAEConfig
 from sadtalker_pack.sadtalker_core.training.posevae import (
+    PoseBatch,
     Voices,
     _drawn_track,
     match_spread,
     motion_spread,
     motion_windows,
+    spread_latents,
+    style_units,
 )
 from sadtalker_pack.sadtalker_core.training.speech_data import FittedClip
 from sadtalker_pack.sadtalker_core.weights.open_pack import POSE_SAMPLING
@@ -29,15 +32,52 @@ def nod(frames, radians, period=50):
 
 def test_spread_is_that_of_the_clips_about_their_own_means():
     clips = [clip("calm", nod(200, 0.02)), clip("lively", nod(200, 0.1)), clip("left out", nod(200, 0.2))]
-    spread = motion_spread(clips, ["calm", "lively"])
-    assert float(spread[0]) == pytest.approx((0.02**2 + 0.1**2) / 4, rel=0.02)
-    assert spread[1:].abs().max() == 0
+    spread = motion_spread(clips, ["calm", "lively"], liveliness=1.0)
+    assert spread[:, 0].tolist() == pytest.approx([0.02**2 / 2, 0.1**2 / 2], rel=0.02)
+    assert spread[:, 1:].abs().max() == 0
+
+
+def test_silent_clips_are_made_livelier_and_talkers_left_as_they_are():
+    clips = [clip("silent", nod(200, 0.05)), clip("talker", nod(200, 0.05), "grid_s1")]
+    spread = motion_spread(clips, ["grid_s1", "silent"], liveliness=1.5)
+    assert float((spread[1, 0] / spread[0, 0]).sqrt()) == pytest.approx(1.5, rel=0.01)
+    windows, styles = motion_windows(clips, min_windows=10, liveliness=1.5)
+    assert styles == ["grid_s1", "silent"]
+    units = style_units(windows)
+    assert float(units[1, 0] / units[0, 0]) == pytest.approx(1.5, rel=0.1)
+
+
+def test_draws_have_the_covariance_of_the_codes():
+    """The decoder of a draw answers as the one before did to codes of that style's mean and their covariance."""
+    torch.manual_seed(0)
+    network, encoder = PoseVAE(PoseVAEConfig(styles=2)).eval(), PoseEncoder(2).eval()
+    random = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        encoder.linear_means.weight *= 20
+    motion = 0.1 * torch.randn(20, 64, 32, 6, generator=random)
+    style = torch.arange(64) % 2
+    batches = [PoseBatch(m, torch.zeros(64, 6), style, torch.zeros(64, 32, 512)) for m in motion]
+    decoder = network.decoder
+    columns = slice(6, 6 + 64)
+    before, bias = decoder.MLP[0].weight[:, columns].detach().clone(), decoder.classbias.detach().clone()
+    with torch.no_grad():
+        codes = torch.cat([encoder(b.motion, b.style, b.rest, b.audio)[0] for b in batches])
+        spread_latents(network, encoder, batches, torch.ones(2, 6), random)
+    styles = style.repeat(20)
+    after = decoder.MLP[0].weight[:, columns].detach()
+    for number in range(2):
+        expected = before @ (codes[styles == number].mean(0) + bias[number])
+        assert torch.allclose(after @ decoder.classbias[number].detach(), expected, atol=0.1 * float(expected.std()))
+    # With the codes' own noise, here of a variance near 1, on top of their spread.
+    centred = torch.cat([codes[styles == n] - codes[styles == n].mean(0) for n in range(2)])
+    wanted = before @ (centred.T.cov() + torch.eye(64)) @ before.T
+    assert torch.linalg.matrix_norm(after @ after.T - wanted) < 0.3 * torch.linalg.matrix_norm(wanted)
 
 
 def test_windows_are_bent_into_the_limits_and_jumps_left_out():
     wide, jump = nod(200, 0.5, period=190), nod(200, 0.02)
     jump[100:, 1] += 0.3
-    windows, styles = motion_windows([clip("jump", jump), clip("wide", wide)], min_windows=24)
+    windows, styles = motion_windows([clip("jump", jump), clip("wide", wide)], min_windows=24, liveliness=1.0)
     assert styles == ["jump", "wide"]
     motion = torch.stack([window.motion for window in windows])
     assert (motion.abs() <= LIMIT).all()
@@ -58,6 +98,6 @@ def test_drawn_tracks_get_the_spread_that_is_asked_for():
     for _ in range(4):  # a network that nobody trained turns the head to one side, against the limits
         network.decoder.pose_linear.bias -= torch.cat(draw()).mean(0)
     real = torch.tensor((0.05, 0.06, 0.04, 0.02, 0.02, 0.1)) ** 2
-    match_spread(network, real, voices, random)
-    drawn = torch.stack([track.var(0) for track in draw()]).mean(0)
-    assert (drawn / real).sqrt().tolist() == pytest.approx([1.0] * 6, abs=0.2)
+    match_spread(network, real.expand(3, 6), voices, random)
+    drawn = torch.stack([track.var(0) for track in draw()]).reshape(3, 24, 6).mean(1)
+    assert (0.5 * (drawn / real).log().mean(0)).exp().tolist() == pytest.approx([1.0] * 6, abs=0.2)

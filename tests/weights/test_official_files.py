@@ -265,7 +265,7 @@ class TestRefusals:
             load_official_pack(tmp_path / "lora.safetensors")
 
     def test_networks_of_another_basis(self):
-        with pytest.raises(WeightsError, match="expnet.safetensors is made for coefficients of the basis 'open2'"):
+        with pytest.raises(WeightsError, match="expnet.safetensors is made for coefficients of the basis 'open3'"):
             load_official_pack(OPEN_ASSETS / "expnet.safetensors")
 
     def test_strangers_in_a_file_are_listed(self, tmp_path):

@@ -53,7 +53,7 @@ def directions(model, face):
     return action_directions(model, own_shape(model, face))
 
 
-def track(frames=1, basis="open2"):
+def track(frames=1, basis="open3"):
     return Coefficients(basis, 25.0, torch.zeros(frames, 64), torch.zeros(frames, 6))
 
 
@@ -176,7 +176,7 @@ class TestApply:
         torch.testing.assert_close(changed.expression[2], 2 * changed.expression[1])
 
     def test_a_track_without_the_stream_is_named(self, directions):
-        pose_only = Coefficients("open2", 25.0, pose=torch.zeros(1, 6))
+        pose_only = Coefficients("open3", 25.0, pose=torch.zeros(1, 6))
         with pytest.raises(TrackError, match="expression"):
             apply_controls(pose_only, {"happy": curve(1.0)}, directions)
 

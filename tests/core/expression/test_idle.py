@@ -35,7 +35,7 @@ def steps(stream):
 
 
 def test_length_rate_and_basis(idle):
-    assert (len(idle), idle.fps, idle.basis) == (300, 25.0, "open2")
+    assert (len(idle), idle.fps, idle.basis) == (300, 25.0, "open3")
 
 
 def test_starts_in_the_portraits_own_pose(idle, face):

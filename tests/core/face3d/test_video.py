@@ -52,7 +52,7 @@ class TestOpenPack:
         motion = face_motion(pack, [view(degrees=float(angle)) for angle in degrees], 25.0)
         roll = motion.coefficients.pose[:, 2].rad2deg()
         assert (roll - roll[:1] - degrees).abs().max() < 1.0
-        assert (motion.coefficients.basis, motion.coefficients.fps, len(motion.blink)) == ("open2", 25.0, 8)
+        assert (motion.coefficients.basis, motion.coefficients.fps, len(motion.blink)) == ("open3", 25.0, 8)
         assert motion.found.all()
 
     def test_places(self, pack, view):

@@ -99,8 +99,8 @@ class TestKeypoints:
             KeypointMapping(**networks).keypoints(portrait, track(2))
 
     def test_foreign_coefficients_are_named(self, mapping, face):
-        with pytest.raises(BasisMismatchError, match="MappingNet.*bfm09.*open2"):
-            mapping.keypoints(face, replace(track(2), basis="open2"))
+        with pytest.raises(BasisMismatchError, match="MappingNet.*bfm09.*open3"):
+            mapping.keypoints(face, replace(track(2), basis="open3"))
 
     @pytest.mark.parametrize("stream", ["expression", "pose"])
     def test_a_missing_stream_is_named(self, mapping, face, stream):

@@ -28,7 +28,7 @@ def face(model):
     landmarks = from_picture_frame(pose_points(shape, pose, torch.full((1,), EYES)), SIZE, SIZE)
     landmarks = landmarks + 2 * torch.randn(landmarks.shape, generator=generator)
     fit = model.fit(landmarks, SIZE, SIZE)
-    coefficients = Coefficients("open2", 25, expression=fit.expression, pose=fit.pose)
+    coefficients = Coefficients("open3", 25, expression=fit.expression, pose=fit.pose)
     picture = torch.zeros(3, SIZE, SIZE)
     return SourceFace(picture, picture, Crop(0, 0, SIZE, SIZE, SIZE, SIZE), landmarks[0], fit.identity[0], coefficients)
 
@@ -37,7 +37,7 @@ def drive(model, face, expression=None, pose=None):
     own = face.coefficients
     expression = own.expression if expression is None else expression
     pose = own.pose if pose is None else pose
-    return MeshMapping(model).keypoints(face, Coefficients("open2", 25, expression=expression, pose=pose))
+    return MeshMapping(model).keypoints(face, Coefficients("open3", 25, expression=expression, pose=pose))
 
 
 def test_own_coefficients_give_back_the_landmarks(model, face):
@@ -76,7 +76,7 @@ def test_expression_moves_only_by_its_difference(model, face):
 
 def test_another_basis_and_missing_streams_are_refused(model, face):
     mapping = MeshMapping(model)
-    with pytest.raises(BasisMismatchError, match="open2.*bfm09"):
+    with pytest.raises(BasisMismatchError, match="open3.*bfm09"):
         mapping.keypoints(face, Coefficients("bfm09", 25, expression=torch.zeros(1, 64), pose=torch.zeros(1, 6)))
     with pytest.raises(SadTalkerError, match="Combine Coefficients"):
-        mapping.keypoints(face, Coefficients("open2", 25, pose=torch.zeros(1, 6)))
+        mapping.keypoints(face, Coefficients("open3", 25, pose=torch.zeros(1, 6)))

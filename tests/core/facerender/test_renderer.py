@@ -35,7 +35,7 @@ def landmarker():
 def face_of(picture, landmarker):
     height, width = picture.shape[1:]
     landmarks = landmarker.landmarks(picture, landmarker.detect(picture)[0]).points
-    own = Coefficients("open2", 25, expression=torch.zeros(1, 64), pose=torch.zeros(1, 6))
+    own = Coefficients("open3", 25, expression=torch.zeros(1, 64), pose=torch.zeros(1, 6))
     return SourceFace(picture, picture, Crop(0, 0, width, height, width, height), landmarks, torch.zeros(80), own)
 
 

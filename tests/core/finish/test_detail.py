@@ -46,7 +46,7 @@ def enlarged(frames, height=SIDE, width=SIDE):
 
 
 def face_of(picture):
-    own = Coefficients("open2", 25, expression=torch.zeros(1, 64), pose=torch.zeros(1, 6))
+    own = Coefficients("open3", 25, expression=torch.zeros(1, 64), pose=torch.zeros(1, 6))
     crop = Crop(0, 0, SIDE, SIDE, SMALL, SMALL)
     return SourceFace(picture, reduced(picture[None])[0], crop, torch.zeros(478, 3), torch.zeros(80), own)
 

@@ -49,7 +49,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def pose_of(network, frames, *, fps=25, seed=0, **options):
-    return predict_pose(network, speech(frames, fps), REFERENCE, 0, generator(seed), basis="open2", **options).pose
+    return predict_pose(network, speech(frames, fps), REFERENCE, 0, generator(seed), basis="open3", **options).pose
 
 
 @given(count=st.integers(0, 500))
@@ -85,7 +85,7 @@ def test_the_pose_is_reference_plus_motion_smoothed_and_drawn_block_by_block(pos
 def test_generator_and_style_decide_the_motion(posevae):
     assert torch.equal(pose_of(posevae, 50, seed=1), pose_of(posevae, 50, seed=1))
     assert not torch.equal(pose_of(posevae, 50, seed=1), pose_of(posevae, 50, seed=2))
-    other = predict_pose(posevae, speech(50), REFERENCE, 1, generator(1), basis="open2").pose
+    other = predict_pose(posevae, speech(50), REFERENCE, 1, generator(1), basis="open3").pose
     assert not torch.equal(pose_of(posevae, 50, seed=1), other)
 
 
@@ -98,14 +98,14 @@ def test_progress_counts_frames(posevae):
 @pytest.mark.parametrize("style", [-1, STYLES, 46])
 def test_unknown_styles_are_refused(posevae, style):
     with pytest.raises(SadTalkerError, match=f"pose style must lie between 0 and {STYLES - 1}, got {style}"):
-        predict_pose(posevae, speech(3), REFERENCE, style, generator(), basis="open2")
+        predict_pose(posevae, speech(3), REFERENCE, style, generator(), basis="open3")
 
 
 def test_other_bad_arguments_are_refused(posevae):
     with pytest.raises(SadTalkerError, match="blend"):
         pose_of(posevae, 3, sampling=PoseSampling(blend=33))
     with pytest.raises(ShapeError):
-        predict_pose(posevae, speech(3), torch.zeros(1, 6), 0, generator(), basis="open2")
+        predict_pose(posevae, speech(3), torch.zeros(1, 6), 0, generator(), basis="open3")
 
 
 @settings(deadline=None, max_examples=40)

@@ -27,7 +27,7 @@ def test_mouth_opens_as_the_lips_part(model):
     apart[:, LOWER_LIP, 1] = -0.1
     likely = model.project(apart)
     gap = model.offsets(likely)[:, [UPPER_LIP, LOWER_LIP]].diff(dim=1).norm()
-    track = Coefficients("open2", 25.0, torch.cat((torch.zeros(1, 64), likely * 0.1 / gap)))
+    track = Coefficients("open3", 25.0, torch.cat((torch.zeros(1, 64), likely * 0.1 / gap)))
     closed, opened = channels(track, model).curves["mouth_opening"].tolist()
     assert opened - closed == pytest.approx(0.1, abs=0.01)
 
@@ -38,7 +38,7 @@ def test_eyes_close_with_the_blink_ratio(model):
     windows, reference = torch.full((2, 1, 80, 16), -4.0), torch.zeros(2, 64)
     with torch.inference_mode():
         expression = expnet(windows, reference, torch.tensor([[0.0], [1.0]]))
-    curves = channels(Coefficients("open2", 25.0, expression), model).curves
+    curves = channels(Coefficients("open3", 25.0, expression), model).curves
     opened, shut = curves["eye_opening"].tolist()
     assert shut < 0.5 * opened
     before, after = curves["mouth_opening"].tolist()
@@ -54,5 +54,5 @@ def test_official_expression_is_one_curve():
 
 
 def test_model_of_another_basis(model):
-    with pytest.raises(BasisMismatchError, match="open2.*bfm09"):
+    with pytest.raises(BasisMismatchError, match="open3.*bfm09"):
         channels(Coefficients("bfm09", 25.0, torch.zeros(2, 64)), model)

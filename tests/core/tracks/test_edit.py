@@ -16,10 +16,10 @@ from sadtalker_pack.sadtalker_core.tracks.edit import (
     smooth,
 )
 
-PORTRAIT = Coefficients("open2", 25.0, torch.full((1, 64), 2.0), torch.full((1, 6), 0.1))
+PORTRAIT = Coefficients("open3", 25.0, torch.full((1, 64), 2.0), torch.full((1, 6), 0.1))
 
 
-def track(frames=10, fps=25.0, basis="open2", crop=False):
+def track(frames=10, fps=25.0, basis="open3", crop=False):
     return Coefficients(
         basis, fps, torch.randn(frames, 64), torch.randn(frames, 6), torch.rand(frames, 3) if crop else None
     )
@@ -60,7 +60,7 @@ class TestScale:
 
     def test_a_missing_stream_is_named(self):
         with pytest.raises(SadTalkerError, match="no pose stream"):
-            edit_track(Coefficients("open2", 25, torch.zeros(3, 64)), TrackEdit(pose_scale=0.5))
+            edit_track(Coefficients("open3", 25, torch.zeros(3, 64)), TrackEdit(pose_scale=0.5))
 
 
 def test_offset_is_in_degrees_and_in_the_angles_alone():

@@ -26,41 +26,41 @@ class TestSafetensors:
     @pytest.mark.parametrize("fps", [25.0, 29.97, 30000 / 1001])
     @pytest.mark.parametrize("crop", [False, True])
     def test_round_trip_to_the_last_bit(self, tmp_path, fps, crop):
-        given = track(fps=fps, crop=crop, basis="open2")
+        given = track(fps=fps, crop=crop, basis="open3")
         write_track(given, tmp_path / "x.safetensors")
         read = read_track(tmp_path / "x.safetensors")
-        assert (read.basis, read.fps) == ("open2", fps)
+        assert (read.basis, read.fps) == ("open3", fps)
         assert torch.equal(read.expression, given.expression)
         assert torch.equal(read.pose, given.pose)
         assert torch.equal(read.crop, given.crop) if crop else read.crop is None
 
     @pytest.mark.parametrize("stream", ["expression", "pose"])
     def test_one_stream(self, tmp_path, stream):
-        given = Coefficients("open2", 25.0, **{stream: torch.randn(4, 64 if stream == "expression" else 6)})
+        given = Coefficients("open3", 25.0, **{stream: torch.randn(4, 64 if stream == "expression" else 6)})
         write_track(given, tmp_path / "x.safetensors")
         read = read_track(tmp_path / "x.safetensors")
         assert torch.equal(getattr(read, stream), getattr(given, stream))
         assert (read.expression is None) == (stream == "pose")
 
     def test_views_are_written_whole(self, tmp_path):
-        held = Coefficients("open2", 25.0, pose=torch.randn(1, 6).expand(9, -1))
+        held = Coefficients("open3", 25.0, pose=torch.randn(1, 6).expand(9, -1))
         write_track(held, tmp_path / "x.safetensors")
         assert torch.equal(read_track(tmp_path / "x.safetensors").pose, held.pose)
 
     def test_what_is_no_number_is_not_written(self, tmp_path):
         with pytest.raises(TrackError, match="no numbers"):
-            write_track(Coefficients("open2", 25.0, pose=torch.full((2, 6), torch.nan)), tmp_path / "x.safetensors")
+            write_track(Coefficients("open3", 25.0, pose=torch.full((2, 6), torch.nan)), tmp_path / "x.safetensors")
         assert not (tmp_path / "x.safetensors").exists()
 
     @pytest.mark.parametrize(
         ("tensors", "metadata", "message"),
         [
             ({"weight": torch.zeros(2)}, None, "not written by Save Coefficients"),
-            ({"pose": torch.zeros(2, 7)}, {"format": FORMAT, "basis": "open2", "fps": "25"}, r"\(T, 6\), got \(2, 7\)"),
-            ({"pose": torch.zeros(2, 6)}, {"format": FORMAT, "basis": "open2", "fps": "0"}, "frame rate"),
-            ({"pose": torch.full((2, 6), torch.nan)}, {"format": FORMAT, "basis": "open2", "fps": "25"}, "no numbers"),
-            ({"other": torch.zeros(2, 6)}, {"format": FORMAT, "basis": "open2", "fps": "25"}, "neither"),
-            ({"pose": torch.zeros(0, 6)}, {"format": FORMAT, "basis": "open2", "fps": "25"}, "no frames"),
+            ({"pose": torch.zeros(2, 7)}, {"format": FORMAT, "basis": "open3", "fps": "25"}, r"\(T, 6\), got \(2, 7\)"),
+            ({"pose": torch.zeros(2, 6)}, {"format": FORMAT, "basis": "open3", "fps": "0"}, "frame rate"),
+            ({"pose": torch.full((2, 6), torch.nan)}, {"format": FORMAT, "basis": "open3", "fps": "25"}, "no numbers"),
+            ({"other": torch.zeros(2, 6)}, {"format": FORMAT, "basis": "open3", "fps": "25"}, "neither"),
+            ({"pose": torch.zeros(0, 6)}, {"format": FORMAT, "basis": "open3", "fps": "25"}, "no frames"),
         ],
     )
     def test_other_content(self, tmp_path, tensors, metadata, message):
@@ -68,7 +68,7 @@ class TestSafetensors:
         with pytest.raises(TrackError, match=rf"x.safetensors holds no usable coefficients.*{message}"):
             read_track(tmp_path / "x.safetensors")
 
-    @pytest.mark.parametrize("metadata", [{"format": FORMAT}, {"format": FORMAT, "basis": "open2", "fps": "fast"}])
+    @pytest.mark.parametrize("metadata", [{"format": FORMAT}, {"format": FORMAT, "basis": "open3", "fps": "fast"}])
     def test_metadata_that_lack_a_fact(self, tmp_path, metadata):
         save_file({"pose": torch.zeros(2, 6)}, tmp_path / "x.safetensors", metadata=metadata)
         with pytest.raises(TrackError, match="basis and frame rate"):
@@ -107,8 +107,8 @@ class TestMat:
         assert read.crop[0].tolist() == [70, 71, 72]
 
     def test_other_bases_are_not_written(self, tmp_path):
-        with pytest.raises(TrackError, match="'bfm09'.*'open2'.*safetensors"):
-            write_mat(track(basis="open2"), tmp_path / "x.mat")
+        with pytest.raises(TrackError, match="'bfm09'.*'open3'.*safetensors"):
+            write_mat(track(basis="open3"), tmp_path / "x.mat")
 
     def test_incomplete_tracks_are_not_written(self, tmp_path):
         with pytest.raises(TrackError, match="no expression stream"):
@@ -217,4 +217,4 @@ def test_the_demo_file_is_what_the_current_code_writes(tmp_path):
     before, after = load_file(DEMO / "reference.safetensors"), load_file(tmp_path / "again.safetensors")
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
-    assert (len(demo), demo.fps, demo.basis) == (120, 30.0, "open2")
+    assert (len(demo), demo.fps, demo.basis) == (120, 30.0, "open3")

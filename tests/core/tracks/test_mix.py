@@ -19,7 +19,7 @@ def model():
     return vertex_model(load_open_pack())
 
 
-def track(frames=6, fps=25.0, basis="open2", **streams):
+def track(frames=6, fps=25.0, basis="open3", **streams):
     streams = streams or {"expression": torch.randn(frames, 64), "pose": torch.randn(frames, 6)}
     return Coefficients(basis, fps, **streams)
 
@@ -83,7 +83,7 @@ class TestRegions:
             blend(track(basis="bfm09"), track(basis="bfm09"), 1.0, "mouth")
 
     def test_a_model_of_another_basis(self, model):
-        with pytest.raises(BasisMismatchError, match="open2.*bfm09"):
+        with pytest.raises(BasisMismatchError, match="open3.*bfm09"):
             blend(track(basis="bfm09"), track(basis="bfm09"), 1.0, "mouth", model)
 
     def test_unknown_region(self, model):
@@ -116,7 +116,7 @@ class TestJoin:
 class TestMismatch:
     @pytest.mark.parametrize("mix", [lambda a, b: blend(a, b, 0.5), join])
     def test_refused(self, mix):
-        with pytest.raises(BasisMismatchError, match="open2.*bfm09"):
+        with pytest.raises(BasisMismatchError, match="open3.*bfm09"):
             mix(track(), track(basis="bfm09"))
         with pytest.raises(TrackError, match="25 and 30 frames a second.*Edit Coefficients"):
             mix(track(), track(fps=30.0))

@@ -59,8 +59,8 @@ class TestAddReference:
                               atol=1e-5)  # fmt: skip
 
     def test_refused(self):
-        with pytest.raises(BasisMismatchError, match="bfm09.*open2"):
-            add_reference(track(5), track(5, basis="open2"))
+        with pytest.raises(BasisMismatchError, match="bfm09.*open3"):
+            add_reference(track(5), track(5, basis="open3"))
         with pytest.raises(TrackError, match="no pose stream"):
             add_reference(track(5), Coefficients("bfm09", 25, torch.zeros(5, 64)))
         with pytest.raises(TrackError, match="no frames"):
