@@ -67,7 +67,7 @@ class ClipMouth:
     spread: float
     loudness_correlation: float
     loudness_best_lag: int
-    """where it is a clear one and that of the prediction too, the clip's sound and picture are out of step"""
+    """where it agrees with ``best_lag``, and both are not 0, the clip's own sound and picture may be out of step"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ def measure_motion(
         styles: numbers of the head-motion styles that are measured; none: all.
     """
     results: dict[str, Figures | str] = {}
-    taken = MEASURES | {"head": partial(MEASURES["head"], styles=styles)}
+    taken = MEASURES | {"head": partial(head_figures, styles=styles)}
     for name in measures:
         try:
             results[name] = taken[name](pack, clips)
@@ -149,9 +149,15 @@ def mouth_figures(pack: Pack, clips: Sequence[RealClip]) -> MouthFigures:
         ours = speaking_mouth(pack, face_in_frame(pack, clip, first_frame(clip)), waveform).opening
         predicted.append(lagged_correlations(ours, tracked))
         loudness.append(lagged_correlations(loudness_mouth(waveform.samples, len(tracked)), tracked))
-        lags = best_common_lag(predicted[-1:]), best_common_lag(loudness[-1:])
-        spread = spread_ratio(ours, tracked)
-        rows.append(ClipMouth(clip.name, predicted[-1][0], lags[0], spread, loudness[-1][0], lags[1]))
+        row = ClipMouth(
+            clip.name,
+            correlation=predicted[-1][0],
+            best_lag=best_common_lag(predicted[-1:]),
+            spread=spread_ratio(ours, tracked),
+            loudness_correlation=loudness[-1][0],
+            loudness_best_lag=best_common_lag(loudness[-1:]),
+        )
+        rows.append(row)
     at_lag = {lag: _mean([clip[lag] for clip in predicted]) for lag in predicted[0]}
     best = best_common_lag(predicted)
     return MouthFigures(
@@ -292,11 +298,11 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-MEASURES: dict[str, Callable[..., Figures]] = {
+MEASURES: dict[str, Callable[[Pack, Sequence[RealClip]], Figures]] = {
     "mouth": mouth_figures,
     "phonemes": phoneme_figures,
     "silence": silence_figures,
     "head": head_figures,
     "identity": identity_figures,
 }
-"""What can be measured, by name, of a pack and clips."""
+"""What can be measured, by name."""

@@ -69,7 +69,7 @@ def with_settled_signs(components: Tensor) -> Tensor:
     model made on another machine would take coefficients for their opposites.
     """
     side = components @ torch.randn(components.shape[1], generator=torch.Generator().manual_seed(0))
-    return components * side.sign()[:, None]
+    return torch.where(side[:, None] < 0, -components, components)
 
 
 def align_clip(clip: ClipTrack, reference: Tensor) -> AlignedClip:

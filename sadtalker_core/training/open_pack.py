@@ -44,7 +44,7 @@ FACES_EVERY = 5
 """Frames of the motion clips from one face that a reference may carry to the next."""
 HEADS_EVERY = 4
 """Each so many-th clip of the training speaker is looked at for the motion of the head."""
-VOICES = 100
+MEASURED_VOICES = 100
 """Windows of speech for which head motion is drawn when it is measured."""
 GRID_VOICE = "en-gb"
 OTHER_SPEAKERS = 1.05
@@ -91,12 +91,17 @@ def _measure(plan: OpenPackTraining) -> dict[str, float]:
 
 
 def measure_spreads(posevae: PoseVAE, clips: list[FittedClip], training: PoseVAETraining) -> dict[str, float]:
-    """Spread of the head's angles in drawn tracks of each style, as a multiple of that of its clips."""
+    """Spread of the head's angles in drawn tracks of each style, as a multiple of that of its clips.
+
+    Silent clips count as livelier than they are, as in the training.
+    """
     windows, styles = motion_windows(clips, training.min_windows, training.liveliness)
     voiced = [window for window in windows if window.mel is not None]
     generator = torch.Generator().manual_seed(training.seed)
-    drawn = drawn_tracks(posevae, hear(voiced[:: max(1, len(voiced) // VOICES)], posevae), generator).var(2).mean(1)
-    ratios = drawn[:, :3].sqrt().mean(1) / motion_spread(clips, styles, training.liveliness)[:, :3].sqrt().mean(1)
+    voices = hear(voiced[:: max(1, len(voiced) // MEASURED_VOICES)], posevae)
+    drawn = drawn_tracks(posevae, voices, generator).var(2).mean(1)
+    real = motion_spread(clips, styles, training.liveliness)
+    ratios = drawn[:, :3].sqrt().mean(1) / real[:, :3].sqrt().mean(1)
     return {f"head spread, style {style}": float(ratio) for style, ratio in zip(styles, ratios, strict=True)}
 
 

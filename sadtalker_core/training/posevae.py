@@ -88,9 +88,15 @@ class Voices:
 @dataclass(frozen=True, slots=True)
 class PoseBatch:
     motion: Tensor
+    """(B, 32, 6) distance from the resting pose"""
+    unit: Tensor
+    """(B, 1, 6) spread of the motion in each row's style, see ``style_units``"""
     rest: Tensor
+    """(B, 6)"""
     style: Tensor
+    """(B,)"""
     audio: Tensor
+    """(B, 32, 512) from the audio encoder"""
 
 
 def motion_windows(
@@ -108,8 +114,7 @@ def motion_windows(
         name = style_of(clip)
         if clip.pose.shape[0] < SEQUENCE:
             continue
-        pose = _smoothed(clip.pose)
-        rest = pose[clip.valid].median(0).values
+        pose, rest = _pose_and_rest(clip)
         motion = head_motion(clip, liveliness)
         stride = 2 if clip.corpus == "motion" else 8
         for start in range(0, pose.shape[0] - SEQUENCE + 1, stride):
@@ -126,10 +131,14 @@ def motion_windows(
 
 
 def head_motion(clip: FittedClip, liveliness: float) -> Tensor:
-    """Distance (T, 6) of a clip's head from where it mostly is, within what the renderer can show."""
-    pose = _smoothed(clip.pose)
-    motion = pose - pose[clip.valid].median(0).values
-    return within(motion if clip.windows is not None else liveliness * motion, torch.tensor(POSE_SAMPLING.limit))
+    """Distance (T, 6) of a clip's head from where it mostly is, within what the renderer can show.
+
+    Args:
+        liveliness: factor of it where nobody is heard.
+    """
+    pose, rest = _pose_and_rest(clip)
+    factor = 1 if clip.windows is not None else liveliness
+    return within(factor * (pose - rest), torch.tensor(POSE_SAMPLING.limit))
 
 
 def style_of(clip: FittedClip) -> str:
@@ -178,6 +187,7 @@ def draw_batches(
     by_style: dict[int, list[int]] = {}
     for number, window in enumerate(windows):
         by_style.setdefault(window.style, []).append(number)
+    units = style_units(windows)
     voiced = [number for number, window in enumerate(windows) if window.mel is not None]
     voice_of = {number: voice for voice, number in enumerate(voiced)}
     while True:
@@ -193,7 +203,7 @@ def draw_batches(
         sign = torch.ones(len(chosen), 1, 6)
         sign[torch.rand(len(chosen), generator=generator) < 0.5] = torch.tensor((1.0, -1, -1, -1, 1, 1))
         rest = rest * sign[:, 0] + 0.1 * torch.randn(rest.shape, generator=generator)
-        yield PoseBatch(motion * sign, rest, styles, voices.features[heard])
+        yield PoseBatch(motion * sign, units[styles, None], rest, styles, voices.features[heard])
 
 
 def _pick(numbers: list[int], generator: torch.Generator) -> int:
@@ -226,13 +236,12 @@ def train_posevae(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, training.learning_rate, total_steps=training.steps, pct_start=0.1
     )
-    unit = style_units(windows)
     voices = hear(windows, network)
     batches = draw_batches(windows, voices, training, generator)
     means: dict[str, float] = {}
     bar = tqdm(range(training.steps), desc="posevae", unit="step", mininterval=5)
     for _ in bar:
-        terms = _step_terms(network, encoder, next(batches), unit, training, generator)
+        terms = _step_terms(network, encoder, next(batches), training, generator)
         optimiser.zero_grad()
         torch.stack(list(terms.values())).sum().backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -241,14 +250,14 @@ def train_posevae(
         means = running_means(means, terms)
         bar.set_postfix({name.split("/")[1]: f"{value:.4f}" for name, value in means.items()}, refresh=False)
     network.eval()
-    spread_latents(network, encoder.eval(), islice(batches, training.spread_batches), unit, generator)
+    spread_latents(network, encoder.eval(), islice(batches, training.spread_batches), generator)
     gain = match_spread(network, spread, voices, generator)
     return network, means | {f"posevae/gain {axis}": float(g) for axis, g in zip(POSE_AXES, gain, strict=True)}
 
 
 @torch.no_grad()
 def spread_latents(
-    network: PoseVAE, encoder: PoseEncoder, batches: Iterable[PoseBatch], unit: Tensor, generator: torch.Generator
+    network: PoseVAE, encoder: PoseEncoder, batches: Iterable[PoseBatch], generator: torch.Generator
 ) -> None:
     """Make standard normal draws cover the codes that the encoder uses, by a change of the decoder's weights alone.
 
@@ -260,7 +269,7 @@ def spread_latents(
     """
     styles, codes = [], []
     for batch in batches:
-        mean, log_variance = encoder(batch.motion / unit[batch.style, None], batch.style, batch.rest, batch.audio)
+        mean, log_variance = encoder(batch.motion / batch.unit, batch.style, batch.rest, batch.audio)
         codes.append(mean + torch.randn(mean.shape, generator=generator).to(mean) * (0.5 * log_variance).exp())
         styles.append(batch.style)
     style, code = torch.cat(styles), torch.cat(codes)
@@ -333,18 +342,17 @@ def _step_terms(
     network: PoseVAE,
     encoder: PoseEncoder,
     batch: PoseBatch,
-    unit: Tensor,
     training: PoseVAETraining,
     generator: torch.Generator,
 ) -> dict[str, Tensor]:
     with torch.autocast(batch.motion.device.type, torch.bfloat16):
-        mean, log_variance = encoder(batch.motion / unit[batch.style, None], batch.style, batch.rest, batch.audio)
+        mean, log_variance = encoder(batch.motion / batch.unit, batch.style, batch.rest, batch.audio)
     mean, log_variance = mean.float(), log_variance.float()
     noise = torch.randn(mean.shape, generator=generator)
     latent = mean + noise * (0.5 * log_variance).exp()
     with torch.autocast(batch.motion.device.type, torch.bfloat16):
         motion = network.decode(latent, batch.style, batch.rest, batch.audio).float()
-    error = (motion - batch.motion) / unit[batch.style, None]
+    error = (motion - batch.motion) / batch.unit
     velocity_error = error.diff(dim=1)
     divergence = -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(1).mean()
     return {
@@ -354,9 +362,10 @@ def _step_terms(
     }
 
 
-def _smoothed(pose: Tensor) -> Tensor:
-    """The track without the landmarker's jitter, as the paper's poses are smoothed."""
-    return torch.from_numpy(savgol_filter(pose.numpy(), SMOOTHING_WINDOW, 2, axis=0))
+def _pose_and_rest(clip: FittedClip) -> tuple[Tensor, Tensor]:
+    """Track (T, 6) without the landmarker's jitter, as the paper's poses are smoothed, and where it mostly is (6,)."""
+    pose = torch.from_numpy(savgol_filter(clip.pose.numpy(), SMOOTHING_WINDOW, 2, axis=0))
+    return pose, pose[clip.valid].median(0).values
 
 
 def _centred(curve: Tensor) -> Tensor:

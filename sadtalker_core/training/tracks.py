@@ -76,10 +76,12 @@ def track_video(path: Path, landmarker_file: Path = OPEN_ASSETS / "landmarker.sa
     """Landmarks (T, 478, 3) at 25 frames a second, picture size (2,), 16 kHz samples (S,) int16 of one clip."""
     landmarker = load_landmarker(landmarker_file)
     with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        rate = float(stream.average_rate or MODEL_FPS)
         times: list[float] = []
         frames: list[Tensor] = []
-        for frame in container.decode(container.streams.video[0]):
-            times.append(float(frame.time or 0.0))
+        for number, frame in enumerate(container.decode(stream)):
+            times.append(number / rate if frame.time is None else float(frame.time))  # some films give no times
             frames.append(torch.from_numpy(frame.to_ndarray(format="rgb24")).permute(2, 0, 1))
     height, width = frames[0].shape[1:]
     track = track_landmarks(landmarker, (frame.float() / 255 for frame in frames))

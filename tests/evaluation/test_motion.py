@@ -79,6 +79,8 @@ def test_the_pack_agrees_with_itself(pack, clips):
 def test_late_sound_shows_as_lag(pack, clips):
     figures = measure_motion(pack, [clips[0]], ["mouth"])["mouth"]
     assert figures.best_lag == figures.clips[0].best_lag == DELAY - 1
+    (punctual,) = measure_motion(pack, [clips[1]], ["mouth"])["mouth"].clips
+    assert figures.clips[0].loudness_best_lag == punctual.loudness_best_lag + DELAY - 1
     assert figures.correlation < figures.best_lag_correlation
 
 

@@ -56,13 +56,13 @@ def test_draws_have_the_covariance_of_the_codes():
         encoder.linear_means.weight *= 20
     motion = 0.1 * torch.randn(20, 64, 32, 6, generator=random)
     style = torch.arange(64) % 2
-    batches = [PoseBatch(m, torch.zeros(64, 6), style, torch.zeros(64, 32, 512)) for m in motion]
+    batches = [PoseBatch(m, torch.ones(64, 1, 6), torch.zeros(64, 6), style, torch.zeros(64, 32, 512)) for m in motion]
     decoder = network.decoder
     columns = slice(6, 6 + 64)
     before, bias = decoder.MLP[0].weight[:, columns].detach().clone(), decoder.classbias.detach().clone()
     with torch.no_grad():
         codes = torch.cat([encoder(b.motion, b.style, b.rest, b.audio)[0] for b in batches])
-        spread_latents(network, encoder, batches, torch.ones(2, 6), random)
+        spread_latents(network, encoder, batches, random)
     styles = style.repeat(20)
     after = decoder.MLP[0].weight[:, columns].detach()
     for number in range(2):
