@@ -46,8 +46,9 @@ from .phonemes import PhonemeFigures, SpokenMouth, measure_phonemes, sentences_f
 from .requirements import NotMeasuredError
 
 SILENCE_SECONDS = 2.0
-TAKES = 8
-"""Head motions made for each clip; seed and style differ."""
+TAKES = 20
+"""Head motions made for each clip; seed and style differ. As many as the open pack has styles, so that each clip is
+given each of them once."""
 IDENTITY_SECONDS = 4.0
 """Of each clip, that are rendered."""
 IDENTITY_STEP = 5
