@@ -27,7 +27,7 @@ from ..flow import EXPRESSION_SIZE
 from .checkpoint import restore_checkpoint, save_checkpoint
 from .losses import running_means
 from .speech_data import eye_aspect, mouth_opening, mouth_width
-from .speech_frames import SILENCE, SpeechFrames, draw_batches
+from .speech_frames import SILENCE, TRACKED, SpeechFrames, draw_batch
 
 CHECKPOINT_STEPS = 250
 RESTART_RATE = 0.15
@@ -66,12 +66,15 @@ class ExpNetTraining:
     """After its first fall the learning rate rises again so many times, less high (Loshchilov and Hutter, "SGDR",
     2017). A run of fewer restarts is the beginning of a longer one if its falls take as many steps: 18 000 without any
     restart, 27 000 with one, 36 000 with two"""
+    tracked_from: int = 27000
+    """step from which tracked mouths come more often: once sounds are told apart, real mouths teach more than rules do"""
+    tracked_share: float = 0.66
+    """of each batch from then on: recordings, also in other voices and retold; synthetic speech gives way"""
     seed: int = 0
 
-    @property
-    def shares(self) -> dict[str, float]:
-        """Share of each source in a batch."""
-        return {
+    def shares(self, step: int) -> dict[str, float]:
+        """Share of each source in the batch of a step; the sources of a kind keep their proportions."""
+        shares = {
             "recorded": self.recorded_share,
             "revoiced": self.revoiced_share,
             "retold": self.retold_share,
@@ -79,6 +82,13 @@ class ExpNetTraining:
             "flite": self.flite_share,
             SILENCE: self.silence_share,
         }
+        if step < self.tracked_from:
+            return shares
+        tracked = sum(shares[name] for name in TRACKED)
+        more = self.tracked_share / tracked
+        less = (1 - self.silence_share - self.tracked_share) / (1 - self.silence_share - tracked)
+        scale = dict.fromkeys(shares, less) | dict.fromkeys(TRACKED, more) | {SILENCE: 1.0}
+        return {name: share * scale[name] for name, share in shares.items()}
 
 
 class ExpNetLoss(nn.Module):
@@ -137,7 +147,6 @@ def train_expnet(
     ends = falls(training.steps, training.restarts)
     modules = {"network": network, "average": averaged}
     done = restore_checkpoint(checkpoint, modules, optimiser, generator)
-    batches = draw_batches(frames, training.batch_size, training.shares, training.blink_share, generator)
     means: dict[str, float] = {}
     bar = tqdm(
         range(done, training.steps), desc="expnet", unit="step", mininterval=5, initial=done, total=training.steps
@@ -145,7 +154,7 @@ def train_expnet(
     for step in bar:
         for group in optimiser.param_groups:
             group["lr"] = training.learning_rate * learning_curve(step, ends)
-        batch = next(batches)
+        batch = draw_batch(frames, training.batch_size, training.shares(step), training.blink_share, generator)
         with torch.autocast(batch.mel.device.type, torch.bfloat16):
             # The network's own forward pass but for the dropout, which is no part of the reference's architecture.
             audio = drop(network.hear(batch.mel), training.dropout, generator)

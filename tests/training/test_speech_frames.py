@@ -2,13 +2,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.audio.windows import cut_windows
+from sadtalker_pack.sadtalker_core.audio.windows import window_starts
 from sadtalker_pack.sadtalker_core.training.revoice import Copy
 from sadtalker_pack.sadtalker_core.training.speech_data import close_lips, mouth_opening
 from sadtalker_pack.sadtalker_core.training.speech_frames import (
     LEAD,
+    MARGIN,
     Utterance,
-    draw_batches,
+    draw_batch,
     gather_frames,
     revoiced,
 )
@@ -42,14 +43,17 @@ def frames(model):
     return gather_frames(model, utterances, faces, torch.ones(64) * 0.1)
 
 
-def test_windows_are_those_of_the_application_but_for_the_lead(model, frames):
-    expected = []
-    for u in (utterance(model, 0), utterance(model, 1), utterance(model, 2, "revoiced")):
-        mel = u.mel.half().float()
-        late = torch.cat((mel[:1].expand(LEAD, -1), mel))
-        expected.append(cut_windows(late, 30)[u.valid])
-    expected = torch.cat(expected)
-    assert torch.equal(frames.windows(torch.arange(len(expected))), expected)
+def test_windows_come_before_those_of_the_application_by_the_lead(model):
+    whole = replace(utterance(model, 0), valid=torch.ones(30, dtype=torch.bool))
+    frames = gather_frames(model, [whole], torch.zeros(2, 64), torch.zeros(64))
+    middle = slice(5, 25)  # whose windows lie within the utterance
+    starts = window_starts(30, 25)
+    earlier = starts - (frames.start - MARGIN)
+    assert earlier[middle].unique().tolist() == [2, 3]
+    assert float(earlier[middle].double().mean()) == pytest.approx(LEAD)
+    mel = whole.mel.half().float()
+    expected = torch.stack([mel[s : s + 16].T[None] for s in (starts - earlier)[middle]])
+    assert torch.equal(frames.windows(torch.arange(30)[middle]), expected)
 
 
 def test_each_frame_knows_its_source(frames):
@@ -60,7 +64,7 @@ def test_each_frame_knows_its_source(frames):
 
 
 def test_batches_are_reproducible(frames):
-    first, second = (next(draw_batches(frames, 32, SHARES, 0.2, torch.Generator().manual_seed(5))) for _ in range(2))
+    first, second = (draw_batch(frames, 32, SHARES, 0.2, torch.Generator().manual_seed(5)) for _ in range(2))
     assert torch.equal(first.mel, second.mel)
     assert torch.equal(first.target, second.target)
 
@@ -71,22 +75,22 @@ def test_silence_closes_the_lips_and_is_digital_in_part(model):
     laughing = torch.randn(20, 64, generator=torch.Generator().manual_seed(7)) * model.expression_deviation
     bare = gather_frames(model, [replace(utterance(model, 0), resting=closed), quiet], laughing, torch.zeros(64))
     shares = {"recorded": 0.5, "silence": 0.5}
-    batch = next(draw_batches(bare, 400, shares, 0.0, torch.Generator().manual_seed(5)))
+    batch = draw_batch(bare, 400, shares, 0.0, torch.Generator().manual_seed(5))
     rows = batch.weight == SILENCE_WEIGHT
     assert 150 < int(rows.sum()) < 250
     digital = (batch.mel == -4).flatten(1).all(1)
     assert not (digital & ~rows).any()
     assert float(digital[rows].float().mean()) == pytest.approx(0.3, abs=0.1)
-    silent = next(draw_batches(bare, 200, {"silence": 1.0}, 0.0, torch.Generator().manual_seed(5)))
+    silent = draw_batch(bare, 200, {"silence": 1.0}, 0.0, torch.Generator().manual_seed(5))
     given, wanted = (mouth_opening(model.mean + model.offsets(e)) for e in (silent.reference, silent.target))
     assert wanted.mean() < 0.25 * given.mean()
 
 
 def test_eyes_follow_the_ratio_and_nothing_else(frames):
-    batch = next(draw_batches(frames, 64, SHARES, 1.0, torch.Generator().manual_seed(5)))
+    batch = draw_batch(frames, 64, SHARES, 1.0, torch.Generator().manual_seed(5))
     assert batch.ratio.min() >= 0
     assert batch.ratio.std() > 0.2
-    open_eyes = next(draw_batches(frames, 64, SHARES, 0.0, torch.Generator().manual_seed(5)))
+    open_eyes = draw_batch(frames, 64, SHARES, 0.0, torch.Generator().manual_seed(5))
     assert open_eyes.ratio.max() == 0
 
 
