@@ -33,8 +33,16 @@ def parse_command(arguments: Sequence[str] | None) -> tuple[OpenPackTraining, tu
     command.add_argument("--out", type=Path, default=OPEN_ASSETS, help="where the pack's files go")
     command.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
     command.add_argument("--workers", type=int, default=2, help="processes that track clips")
-    command.add_argument("--expnet-steps", type=int, default=ExpNetTraining().steps)
-    command.add_argument("--expnet-restarts", type=int, default=ExpNetTraining().restarts)
+    command.add_argument(
+        "--expnet-falls",
+        type=int,
+        nargs="+",
+        default=ExpNetTraining().falls,
+        help="steps after which ExpNet's learning rate has fallen to nothing; the last is the end",
+    )
+    command.add_argument(
+        "--expnet-from", type=Path, help="an expnet.safetensors that goes through the last fall only, on this data"
+    )
     command.add_argument("--posevae-steps", type=int, default=PoseVAETraining().steps)
     command.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
@@ -43,7 +51,8 @@ def parse_command(arguments: Sequence[str] | None) -> tuple[OpenPackTraining, tu
         cache=given.cache,
         out=given.out,
         workers=given.workers,
-        expnet=ExpNetTraining(steps=given.expnet_steps, restarts=given.expnet_restarts, seed=given.seed),
+        expnet_from=given.expnet_from,
+        expnet=ExpNetTraining(falls=tuple(given.expnet_falls), seed=given.seed),
         posevae=PoseVAETraining(steps=given.posevae_steps, seed=given.seed),
     )
     return plan, tuple(given.stages)

@@ -26,6 +26,7 @@ from ..face3d.regions import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from ..flow import EXPRESSION_SIZE
 from .checkpoint import restore_checkpoint, save_checkpoint
 from .losses import running_means
+from .precision import half_precision
 from .speech_data import eye_aspect, mouth_opening, mouth_width
 from .speech_frames import SILENCE, TRACKED, SpeechFrames, draw_batch
 
@@ -38,7 +39,9 @@ RESTART_RATE = 0.15
 class ExpNetTraining:
     """Every number of the run; travels in the file it makes."""
 
-    steps: int = 36000
+    falls: tuple[int, ...] = (18000, 27000, 36000, 40500)
+    """After so many steps the learning rate has fallen to nothing; after all but the last it rises again, less high
+    (Loshchilov and Hutter, "SGDR", 2017). A run that leaves out the last ones is the beginning of this one"""
     batch_size: int = 64
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
@@ -62,11 +65,7 @@ class ExpNetTraining:
     """of the audio features"""
     average: float = 0.998
     """decay of the running mean of the weights, which is what is kept"""
-    restarts: int = 2
-    """After its first fall the learning rate rises again so many times, less high (Loshchilov and Hutter, "SGDR",
-    2017). A run of fewer restarts is the beginning of a longer one if its falls take as many steps: 18 000 without any
-    restart, 27 000 with one, 36 000 with two"""
-    tracked_from: int = 27000
+    tracked_from: int = 36000
     """step from which tracked mouths come more often: once sounds are told apart, real mouths teach more than rules do"""
     tracked_share: float = 0.66
     """of each batch from then on: recordings, also in other voices and retold; synthetic speech gives way"""
@@ -130,32 +129,42 @@ def start_from_reference(network: ExpNet, frames: SpeechFrames) -> None:
 
 
 def train_expnet(
-    model: MorphableModel, frames: SpeechFrames, training: ExpNetTraining, checkpoint: Path
+    model: MorphableModel,
+    frames: SpeechFrames,
+    training: ExpNetTraining,
+    checkpoint: Path,
+    trained: ExpNet | None = None,
 ) -> tuple[ExpNet, dict[str, float]]:
     """Train from scratch, or from where ``checkpoint`` stopped; returns the mean network and the loss terms.
 
     The network is in inference mode; each loss term is the running mean of its last values.
+
+    Args:
+        trained: a network that goes through the last fall of the learning rate only; None begins with none.
     """
     torch.manual_seed(training.seed)
     generator = torch.Generator().manual_seed(training.seed)
-    network = ExpNet().train()
-    network.audio_encoder.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    start_from_reference(network, frames)
+    network = ExpNet()
+    if trained is None:
+        start_from_reference(network, frames)
+    else:
+        network.load_state_dict(trained.state_dict())
+    network.train().audio_encoder.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(training.average), use_buffers=True)
     loss_of = ExpNetLoss(model, training.landmark_weight)
     optimiser = torch.optim.AdamW(network.parameters(), training.learning_rate, weight_decay=training.weight_decay)
-    ends = falls(training.steps, training.restarts)
     modules = {"network": network, "average": averaged}
     done = restore_checkpoint(checkpoint, modules, optimiser, generator)
+    if trained is not None:
+        done = max(done, *training.falls[-2:-1], 0)
+    steps = training.falls[-1]
     means: dict[str, float] = {}
-    bar = tqdm(
-        range(done, training.steps), desc="expnet", unit="step", mininterval=5, initial=done, total=training.steps
-    )
+    bar = tqdm(range(done, steps), desc="expnet", unit="step", mininterval=5, initial=done, total=steps)
     for step in bar:
         for group in optimiser.param_groups:
-            group["lr"] = training.learning_rate * learning_curve(step, ends)
+            group["lr"] = training.learning_rate * learning_curve(step, training.falls)
         batch = draw_batch(frames, training.batch_size, training.shares(step), training.blink_share, generator)
-        with torch.autocast(batch.mel.device.type, torch.bfloat16):
+        with half_precision(batch.mel.device):
             # The network's own forward pass but for the dropout, which is no part of the reference's architecture.
             audio = drop(network.hear(batch.mel), training.dropout, generator)
             predicted = network.express(audio, batch.reference, batch.ratio)
@@ -183,17 +192,11 @@ def drop(features: Tensor, share: float, generator: torch.Generator) -> Tensor:
     return features * kept.to(features) / (1 - share)
 
 
-def falls(steps: int, restarts: int) -> list[int]:
-    """After how many steps the learning rate has fallen to nothing; a restart takes half as long as the first fall."""
-    first = 2 * steps // (2 + restarts)
-    return [first + (steps - first) * number // max(restarts, 1) for number in range(restarts + 1)]
-
-
-def learning_curve(step: int, ends: Sequence[int]) -> float:
-    """Learning rate as a share of its peak: a tenth of the first fall up, then down along a cosine to each end."""
-    number = bisect_right(ends[:-1], step)
-    start = ends[number - 1] if number else 0
-    progress = (step - start) / (ends[number] - start)
+def learning_curve(step: int, falls: Sequence[int]) -> float:
+    """Learning rate as a share of its peak: a tenth of the first fall up, then along a cosine down to each end."""
+    number = bisect_right(falls[:-1], step)
+    start = falls[number - 1] if number else 0
+    progress = (step - start) / (falls[number] - start)
     if number:
         return RESTART_RATE * (0.5 + 0.5 * cos(pi * progress))
     rise = min(1.0, 0.04 + progress / 0.1)

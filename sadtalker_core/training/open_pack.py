@@ -64,6 +64,8 @@ class OpenPackTraining:
     flite_utterances: int = 700
     """0: Flite is not used, nor are the recordings' sentences retold"""
     quiet_rooms: int = 300
+    expnet_from: Path | None = None
+    """an ExpNet's file to go on from instead of anew, see ``train_expnet``"""
     expnet: ExpNetTraining = ExpNetTraining()
     posevae: PoseVAETraining = PoseVAETraining()
 
@@ -146,7 +148,9 @@ def _make_expnet(plan: OpenPackTraining) -> dict[str, float]:
     copies = _copies(plan, clips)
     training = [clip for number, clip in enumerate(clips) if number % HELD_OUT_EVERY]
     frames = _speech_frames(plan, model, training, copies)
-    network, losses = train_expnet(model, frames, plan.expnet, plan.cache / "expnet.safetensors")
+    trained = load_expnet(plan.expnet_from) if plan.expnet_from else None
+    checkpoint = plan.cache / ("expnet.safetensors" if trained is None else "expnet-continued.safetensors")
+    network, losses = train_expnet(model, frames, plan.expnet, checkpoint, trained)
     gain = OTHER_SPEAKERS * speech_gain(network, model, clips[::HELD_OUT_EVERY], copies)
     amplify_speech(network, frames, gain)
     config = {"basis": model.basis, "training": asdict(plan.expnet), "gain": gain}

@@ -23,6 +23,7 @@ from ..posevae.predict import block_starts, decode_motion, within
 from ..posevae.smoothing import smooth_pose
 from ..weights.open_pack import POSE_SAMPLING
 from .losses import running_means
+from .precision import half_precision
 from .speech_data import FittedClip
 
 MAX_STEP = (0.08, 0.08, 0.08, 0.06, 0.06, 0.15)
@@ -345,12 +346,12 @@ def _step_terms(
     training: PoseVAETraining,
     generator: torch.Generator,
 ) -> dict[str, Tensor]:
-    with torch.autocast(batch.motion.device.type, torch.bfloat16):
+    with half_precision(batch.motion.device):
         mean, log_variance = encoder(batch.motion / batch.unit, batch.style, batch.rest, batch.audio)
     mean, log_variance = mean.float(), log_variance.float()
     noise = torch.randn(mean.shape, generator=generator)
     latent = mean + noise * (0.5 * log_variance).exp()
-    with torch.autocast(batch.motion.device.type, torch.bfloat16):
+    with half_precision(batch.motion.device):
         motion = network.decode(latent, batch.style, batch.rest, batch.audio).float()
     error = (motion - batch.motion) / batch.unit
     velocity_error = error.diff(dim=1)

@@ -7,7 +7,6 @@ from sadtalker_pack.sadtalker_core.training.expnet import (
     ExpNetLoss,
     ExpNetTraining,
     amplify_speech,
-    falls,
     learning_curve,
     start_from_reference,
     train_expnet,
@@ -91,15 +90,12 @@ def test_learning_rate_rises_and_falls_to_nothing():
 
 
 def test_learning_rate_restarts_lower():
-    ends = falls(200, 2)
-    assert ends == [100, 150, 200]
-    rates = [learning_curve(step, ends) for step in range(200)]
+    rates = [learning_curve(step, (100, 150, 200)) for step in range(200)]
     assert rates[99] < 1e-3
     assert rates[100] == rates[150] == pytest.approx(0.15)
     assert rates[100:150] == sorted(rates[100:150], reverse=True)
     assert rates[149] < 1e-3
-    assert falls(200, 0) == [200]
-    assert falls(150, 1) == [100, 150]
+    assert rates[:150] == [learning_curve(step, (100, 150)) for step in range(150)]
 
 
 def test_the_running_mean_of_the_weights_is_kept(model, frames, tmp_path, monkeypatch):
@@ -110,7 +106,7 @@ def test_the_running_mean_of_the_weights_is_kept(model, frames, tmp_path, monkey
 
     monkeypatch.setattr(expnet, "CHECKPOINT_STEPS", 1)
     monkeypatch.setattr(expnet, "save_checkpoint", note)
-    kept, _ = train_expnet(model, frames, ExpNetTraining(steps=3, batch_size=4, average=0.5), tmp_path / "none")
+    kept, _ = train_expnet(model, frames, ExpNetTraining(falls=(3,), batch_size=4, average=0.5), tmp_path / "none")
     assert torch.allclose(kept.mapping1.weight, (seen[0] + seen[1] + 2 * seen[2]) / 4, atol=1e-6)
 
 
@@ -121,7 +117,7 @@ def test_an_interrupted_run_goes_on_exactly(model, frames, tmp_path, monkeypatch
             raise KeyboardInterrupt
 
     monkeypatch.setattr(expnet, "CHECKPOINT_STEPS", 2)
-    training = ExpNetTraining(steps=6, batch_size=4, restarts=1)
+    training = ExpNetTraining(falls=(3, 6), batch_size=4, tracked_from=3)
     whole, _ = train_expnet(model, frames, training, tmp_path / "whole.safetensors")
     with monkeypatch.context() as interrupted:
         interrupted.setattr(expnet, "save_checkpoint", stop)
@@ -129,6 +125,19 @@ def test_an_interrupted_run_goes_on_exactly(model, frames, tmp_path, monkeypatch
             train_expnet(model, frames, training, tmp_path / "parted.safetensors")
     resumed, _ = train_expnet(model, frames, training, tmp_path / "parted.safetensors")
     assert all(map(torch.equal, whole.state_dict().values(), resumed.state_dict().values()))
+
+
+def test_a_trained_network_goes_through_the_last_fall_only(model, frames, tmp_path, monkeypatch):
+    steps = []
+    monkeypatch.setattr(expnet, "CHECKPOINT_STEPS", 1)
+    monkeypatch.setattr(expnet, "save_checkpoint", lambda path, step, *_: steps.append(step))
+    start = ExpNet()
+    start.mapping1.bias.data += 1.0
+    training = ExpNetTraining(falls=(3, 6), batch_size=4)
+    kept, _ = train_expnet(model, frames, training, tmp_path / "none", start)
+    assert steps == [4, 5, 6]
+    moved = (kept.mapping1.bias - start.mapping1.bias).abs()
+    assert 0 < moved.max() < 0.1
 
 
 def test_without_a_file_a_run_starts_at_the_beginning(tmp_path):

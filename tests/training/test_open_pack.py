@@ -1,6 +1,7 @@
 """The real training, whole, on clips made here from the demo portrait and speech; two steps a network."""
 
 import math
+from pathlib import Path
 
 import av
 import numpy as np
@@ -57,7 +58,7 @@ def plan(tmp_path_factory, demo_picture, demo_speech, synthesiser):
         out=folder / "pack",
         synthetic_utterances=2,
         flite_utterances=0,
-        expnet=ExpNetTraining(steps=2, batch_size=16),
+        expnet=ExpNetTraining(falls=(2,), batch_size=16),
         posevae=PoseVAETraining(steps=2, batch_size=4, min_windows=1),
     )
 
@@ -112,3 +113,10 @@ def test_the_bare_command_trains_with_the_defaults(tmp_path):
     assert plan.expnet == ExpNetTraining()
     assert plan.posevae == PoseVAETraining()
     assert plan.data == tmp_path
+
+
+def test_the_command_takes_a_schedule_and_a_network(tmp_path):
+    arguments = ["open", "--data", str(tmp_path), "--expnet-falls", "20", "30", "--expnet-from", "expnet.safetensors"]
+    plan, _ = parse_command(arguments)
+    assert plan.expnet.falls == (20, 30)
+    assert plan.expnet_from == Path("expnet.safetensors")
