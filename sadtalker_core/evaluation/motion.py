@@ -18,7 +18,7 @@ from ..face3d.crop import crop_picture
 from ..flow import MODEL_FPS, SAMPLE_RATE, Waveform
 from ..pack import Pack
 from ..pipeline import TalkingHeadOptions, talking_head
-from ..posevae.predict import predict_pose
+from ..posevae.predict import draw_pose, hear_speech
 from ..training.phoneme_speech import EVALUATION_VOICES, speak, voices
 from .beat_align import beat_align, motion_beats, speech_onsets
 from .clips import RealClip, head_angles, read_pictures
@@ -235,13 +235,19 @@ def head_takes(pack: Pack, clip: RealClip, waveform: Waveform, styles: Sequence[
     """``TAKES`` tracks (T, 3) of head angles; over the clips, which ``number`` counts, the styles come in turn."""
     face = face_in_frame(pack, clip, first_frame(clip))
     assert face.coefficients.pose is not None  # SourceFace checks it
-    mel = mel_windows(waveform)
+    speech = hear_speech(pack.posevae, mel_windows(waveform))
     tracks: list[Tensor] = []
-    for take in range(TAKES):
+    for take in range(number * TAKES, (number + 1) * TAKES):
         random = torch.Generator().manual_seed(take)
-        style = styles[(number * TAKES + take) % len(styles)]
-        pose = predict_pose(
-            pack.posevae, mel, face.coefficients.pose[0], style, random, basis=pack.basis, sampling=pack.pose_sampling
+        style = styles[take % len(styles)]
+        pose = draw_pose(
+            pack.posevae,
+            speech,
+            face.coefficients.pose[0],
+            style,
+            random,
+            basis=pack.basis,
+            sampling=pack.pose_sampling,
         ).pose
         assert pose is not None
         tracks.append(pose[:, :3])

@@ -31,7 +31,18 @@ class PoseSampling:
     """frames that the filter over the finished track sees at once, see ``smooth_pose``"""
 
 
-@torch.no_grad()
+@dataclass(frozen=True, slots=True)
+class HeardSpeech:
+    """Speech as the audio encoder hears it; one voice may move many heads."""
+
+    audio: Tensor
+    """(N, 512) at 25 frames a second, without the first frame, which is the reference itself"""
+    fps: float
+    """of the track that is wanted"""
+    frames: int
+    """of the track that is wanted"""
+
+
 def predict_pose(
     posevae: PoseVAE,
     mel: MelWindows,
@@ -43,10 +54,35 @@ def predict_pose(
     sampling: PoseSampling | None = None,
     on_progress: Progress = no_progress,
 ) -> Coefficients:
-    """Head pose (T, 6) for the T mel windows: the reference pose plus sampled motion, smoothed.
+    """Head pose (T, 6) for the T mel windows: ``draw_pose`` for what ``hear_speech`` hears, which says more."""
+    speech = hear_speech(posevae, mel, on_progress)
+    return draw_pose(posevae, speech, reference, style, generator, basis=basis, sampling=sampling)
 
-    The network works at 25 frames a second. At another rate it hears the windows nearest to its own frames, and its
-    track is interpolated.
+
+@torch.no_grad()
+def hear_speech(posevae: PoseVAE, mel: MelWindows, on_progress: Progress = no_progress) -> HeardSpeech:
+    """Encode speech for head motion. At another rate than 25 frames a second the windows nearest in time are heard.
+
+    Args:
+        posevae: in inference mode, on the device of the windows.
+    """
+    return HeardSpeech(_embed(posevae, _windows_at_model_rate(mel), on_progress), mel.fps, len(mel))
+
+
+@torch.no_grad()
+def draw_pose(
+    posevae: PoseVAE,
+    speech: HeardSpeech,
+    reference: Tensor,
+    style: int,
+    generator: torch.Generator,
+    *,
+    basis: str,
+    sampling: PoseSampling | None = None,
+) -> Coefficients:
+    """Head pose (T, 6) for speech of T frames: the reference pose plus sampled motion, smoothed.
+
+    The network works at 25 frames a second; at another rate its track is interpolated.
 
     Args:
         posevae: in inference mode, on the device of the tensors.
@@ -62,14 +98,13 @@ def predict_pose(
     """
     check_shape("reference", reference, f"{POSE_SIZE}")
     _check_range("pose style", style, posevae.config.styles - 1)
-    audio = _embed(posevae, _windows_at_model_rate(mel), on_progress)
-    latents = torch.randn(len(block_starts(audio.shape[0])), LATENT_SIZE, generator=generator)
+    latents = torch.randn(len(block_starts(speech.audio.shape[0])), LATENT_SIZE, generator=generator)
     sampling = sampling or PoseSampling()
-    motion = decode_motion(posevae, audio, reference, style, latents, blend=sampling.blend)
+    motion = decode_motion(posevae, speech.audio, reference, style, latents, blend=sampling.blend)
     if sampling.limit is not None:
         motion = within(motion, motion.new_tensor(sampling.limit))
     track = smooth_pose(reference + motion, sampling.smoothing)
-    return Coefficients(basis, mel.fps, pose=_at_rate(track, mel.fps, len(mel)))
+    return Coefficients(basis, speech.fps, pose=_at_rate(track, speech.fps, speech.frames))
 
 
 def within(motion: Tensor, limit: Tensor) -> Tensor:

@@ -66,7 +66,7 @@ class ExpNetTraining:
     average: float = 0.998
     """decay of the running mean of the weights, which is what is kept"""
     tracked_from: int = 36000
-    """step from which tracked mouths come more often: once sounds are told apart, real mouths teach more than rules do"""
+    """step from which tracked mouths come more often: once sounds are known, real mouths teach more than rules do"""
     tracked_share: float = 0.66
     """of each batch from then on: recordings, also in other voices and retold; synthetic speech gives way"""
     seed: int = 0
