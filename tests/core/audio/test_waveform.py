@@ -35,7 +35,7 @@ def test_resampling_removes_what_16_khz_cannot_hold():
     assert float(mono_waveform(tone(9000, 48_000), 48_000).samples[500:-500].abs().max()) < 1e-4
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(samples=st.integers(1, 3000), rate=st.sampled_from([8_000, 12_345, 16_000, 44_100, 96_000, 192_000]))
 def test_resampling_keeps_the_duration(samples, rate):
     waveform = mono_waveform(torch.rand(2, samples), rate)

@@ -33,7 +33,7 @@ def test_starts_are_those_the_networks_learned_with():
     assert window_starts(4000, 25).tolist() == [int(80 * (frame - 2) / 25) for frame in range(4000)]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(fps=FRAME_RATES, frames=st.integers(1, 500))
 def test_windows_sit_around_their_frame(fps, frames):
     middle = 80 * (torch.arange(frames) + 0.5) / fps
@@ -41,7 +41,7 @@ def test_windows_sit_around_their_frame(fps, frames):
     assert float(offset.abs().max()) < 1.001  # a column of 12.5 ms, cut to a whole number
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(fps=FRAME_RATES, samples=st.integers(1, 30_000))
 def test_every_length_gives_its_frames_at_any_rate(fps, samples):
     mel = mel_windows(Waveform(torch.linspace(-1, 1, samples)), fps)

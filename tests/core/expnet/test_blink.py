@@ -2,7 +2,7 @@ import random
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sadtalker_pack.sadtalker_core.errors import SadTalkerError
 from sadtalker_pack.sadtalker_core.expnet.blink import random_blink, reference_blink
@@ -58,7 +58,6 @@ def test_eyes_shut_fully_and_smoothly():
     assert float(closure.diff().abs().max()) < 0.3
 
 
-@settings(deadline=None)
 @given(frames=st.integers(0, 400), fps=st.floats(0.5, 240), seed=st.integers(0, 2**63 - 1))
 def test_the_first_and_last_frames_are_open_eyed_at_any_length_and_rate(frames, fps, seed):
     curve = random_blink(frames, fps, generator(seed))

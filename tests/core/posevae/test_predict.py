@@ -108,7 +108,7 @@ def test_other_bad_arguments_are_refused(posevae):
         predict_pose(posevae, speech(3), torch.zeros(1, 6), 0, generator(), basis="open3")
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(frames=st.integers(1, 150), fps=st.floats(1, 240))
 def test_any_frame_rate_follows_the_same_motion(frames, fps):
     pose = pose_of(Sway(), frames, fps=fps, sampling=PoseSampling(blend=16))
