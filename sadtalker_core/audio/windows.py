@@ -49,12 +49,8 @@ def cut_windows(columns: Tensor, frames: int, fps: float = MODEL_FPS) -> Tensor:
     return windows.transpose(1, 2)[:, None].contiguous()
 
 
-def window_starts(frames: int, fps: float, lead: float = 0.0) -> Tensor:
-    """First column (T,) int64 of each frame's window; negative where it begins before the speech.
-
-    Args:
-        lead: columns, not always whole, by which the windows come before their frames.
-    """
+def window_starts(frames: int, fps: float) -> Tensor:
+    """First column (T,) int64 of each frame's window; negative where it begins before the speech."""
     middle = COLUMNS_PER_SECOND * (torch.arange(frames, dtype=torch.float64) + 0.5) / fps
     # Cut towards zero, not down: the networks learned with windows that start at -6, -3, 0, 3.
-    return (middle - COLUMNS / 2 - lead).trunc().long()
+    return (middle - COLUMNS / 2).trunc().long()

@@ -53,7 +53,7 @@ RELEASE_S = 0.045
 """Of a bilabial stop, how much comes after its burst."""
 HOLDS = {"bilabial": 1.0, "labiodental": 0.7}
 """How far a consonant closes the lips; at f and v the lower lip rises to the teeth."""
-CLOSING = {"close front": 0.75, "rounded close": 0.55, "open": -1.0}
+CLOSING = {"close front": 0.75, "rounded close": 0.55, "open": -0.9}
 """How far the jaw of a vowel differs from the regression's: 1 would close the lips. GRID's speaker smiles his [i] open,
 and its sentences hold hardly a stressed open vowel, so that the regression alone opens both alike."""
 NAMES = tuple(GROUPS)

@@ -28,7 +28,7 @@ from .checkpoint import restore_checkpoint, save_checkpoint
 from .losses import running_means
 from .precision import half_precision
 from .speech_data import eye_aspect, mouth_opening, mouth_width
-from .speech_frames import SILENCE, TRACKED, SpeechFrames, draw_batch
+from .speech_frames import SILENCE, SpeechFrames, draw_batch
 
 CHECKPOINT_STEPS = 250
 RESTART_RATE = 0.15
@@ -39,7 +39,7 @@ RESTART_RATE = 0.15
 class ExpNetTraining:
     """Every number of the run; travels in the file it makes."""
 
-    falls: tuple[int, ...] = (18000, 27000, 36000, 40500)
+    falls: tuple[int, ...] = (18000, 27000, 36000)
     """After so many steps the learning rate has fallen to nothing; after all but the last it rises again, less high
     (Loshchilov and Hutter, "SGDR", 2017). A run that leaves out the last ones is the beginning of this one"""
     batch_size: int = 64
@@ -65,15 +65,12 @@ class ExpNetTraining:
     """of the audio features"""
     average: float = 0.998
     """decay of the running mean of the weights, which is what is kept"""
-    tracked_from: int = 36000
-    """step from which tracked mouths come more often: once sounds are known, real mouths teach more than rules do"""
-    tracked_share: float = 0.66
-    """of each batch from then on: recordings, also in other voices and retold; synthetic speech gives way"""
     seed: int = 0
 
-    def shares(self, step: int) -> dict[str, float]:
-        """Share of each source in the batch of a step; the sources of a kind keep their proportions."""
-        shares = {
+    @property
+    def shares(self) -> dict[str, float]:
+        """Share of each source in a batch."""
+        return {
             "recorded": self.recorded_share,
             "revoiced": self.revoiced_share,
             "retold": self.retold_share,
@@ -81,13 +78,6 @@ class ExpNetTraining:
             "flite": self.flite_share,
             SILENCE: self.silence_share,
         }
-        if step < self.tracked_from:
-            return shares
-        tracked = sum(shares[name] for name in TRACKED)
-        more = self.tracked_share / tracked
-        less = (1 - self.silence_share - self.tracked_share) / (1 - self.silence_share - tracked)
-        scale = dict.fromkeys(shares, less) | dict.fromkeys(TRACKED, more) | {SILENCE: 1.0}
-        return {name: share * scale[name] for name, share in shares.items()}
 
 
 class ExpNetLoss(nn.Module):
@@ -163,7 +153,7 @@ def train_expnet(
     for step in bar:
         for group in optimiser.param_groups:
             group["lr"] = training.learning_rate * learning_curve(step, training.falls)
-        batch = draw_batch(frames, training.batch_size, training.shares(step), training.blink_share, generator)
+        batch = draw_batch(frames, training.batch_size, training.shares, training.blink_share, generator)
         with half_precision(batch.mel.device):
             # The network's own forward pass but for the dropout, which is no part of the reference's architecture.
             audio = drop(network.hear(batch.mel), training.dropout, generator)

@@ -19,14 +19,12 @@ from .speech_data import FittedClip, close_lips, eyelid_region, mouth_region, re
 
 MARGIN = COLUMNS
 """Columns kept on both sides of an utterance, copies of its outermost ones, so that windows may reach beyond it."""
-LEAD = 2.4
+LEAD = 2
 """Columns of 12.5 ms by which the lips lead the window they are learned with. Squared errors make a network move when
-it is sure of a sound, which is late: with no lead the openings of speakers it never heard come after theirs, by 10 to
-20 ms in its own corpus and by about 45 ms elsewhere."""
+it is sure of a sound, which is late: with no lead the openings of speakers it never heard come after theirs, by about
+15 ms in its own corpus and by 45 elsewhere."""
 DIGITAL_SHARE = 0.3
 """Of silence: digital, without any noise."""
-TRACKED = ("recorded", "revoiced", "retold")
-"""The sources whose mouths a camera saw."""
 SILENCE = "silence"
 """The source of rooms in which nobody speaks."""
 
@@ -143,7 +141,7 @@ def gather_frames(model: MorphableModel, utterances: list[Utterance], faces: Ten
     padded = [F.pad(u.mel.half().T[None], (MARGIN, MARGIN), mode="replicate")[0].T for u in utterances]
     ends = torch.tensor([mel.shape[0] for mel in padded]).cumsum(0).tolist()
     starts = [
-        (window_starts(u.expression.shape[0], MODEL_FPS, LEAD) + MARGIN + end - mel.shape[0])[u.valid]
+        (window_starts(u.expression.shape[0], MODEL_FPS) - LEAD + MARGIN + end - mel.shape[0])[u.valid]
         for u, mel, end in zip(utterances, padded, ends, strict=True)
     ]
     count = torch.tensor([len(start) for start in starts])

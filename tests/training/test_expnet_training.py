@@ -11,7 +11,7 @@ from sadtalker_pack.sadtalker_core.training.expnet import (
     start_from_reference,
     train_expnet,
 )
-from sadtalker_pack.sadtalker_core.training.speech_frames import TRACKED, gather_frames
+from sadtalker_pack.sadtalker_core.training.speech_frames import gather_frames
 from sadtalker_pack.sadtalker_core.weights.open_pack import OPEN_ASSETS, load_morphable_model
 
 from .test_speech_frames import utterance
@@ -71,16 +71,6 @@ def test_loss_is_zero_at_the_target_and_counts_weights(model):
     assert all(twice[name] == pytest.approx(2 * once[name].item()) for name in once)
 
 
-def test_tracked_mouths_come_more_often_in_the_end():
-    training = ExpNetTraining(tracked_from=10, tracked_share=0.6)
-    before, after = training.shares(9), training.shares(10)
-    assert sum(before.values()) == pytest.approx(1)
-    assert sum(after.values()) == pytest.approx(1)
-    assert sum(after[name] for name in TRACKED) == pytest.approx(0.6)
-    assert after["silence"] == before["silence"]
-    assert after["flite"] / after["synthetic"] == pytest.approx(before["flite"] / before["synthetic"])
-
-
 def test_learning_rate_rises_and_falls_to_nothing():
     rates = [learning_curve(step, [100]) for step in range(101)]
     assert max(rates) == pytest.approx(1, abs=0.01)
@@ -117,7 +107,7 @@ def test_an_interrupted_run_goes_on_exactly(model, frames, tmp_path, monkeypatch
             raise KeyboardInterrupt
 
     monkeypatch.setattr(expnet, "CHECKPOINT_STEPS", 2)
-    training = ExpNetTraining(falls=(3, 6), batch_size=4, tracked_from=3)
+    training = ExpNetTraining(falls=(3, 6), batch_size=4)
     whole, _ = train_expnet(model, frames, training, tmp_path / "whole.safetensors")
     with monkeypatch.context() as interrupted:
         interrupted.setattr(expnet, "save_checkpoint", stop)
