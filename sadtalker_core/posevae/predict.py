@@ -131,9 +131,9 @@ def decode_motion(
         audio: (N, 512) from ``PoseVAE.embed``, without the first frame. Before its start the first row repeats.
         reference: (6,) pose.
         latents: (K, 64), one row for each of ``block_starts(N)``.
-        blend: frames, 0 to 32, over which a block departs from where the one before it was heading. At 0 the blocks
-            stand side by side as in the reference, and the head jumps between them; at 24 it moves no faster there
-            than elsewhere.
+        blend: frames, 0 to 32, over which a block departs from where the one before it was heading, and half of them
+            from its speed. At 0 the blocks stand side by side as in the reference, and the head jumps between them; at
+            24 it neither moves faster there nor turns more sharply than elsewhere.
 
     Raises:
         SadTalkerError: blend is out of its range.
@@ -146,8 +146,14 @@ def decode_motion(
         end = start + 1 + SEQUENCE
         fresh = block[done - end :]
         if blend:
-            heading = 2 * motion[done - 1] - motion[max(done - 2, 0)]
-            fresh = fresh + (heading - fresh[0]) * _fade_out(fresh, blend)
+            step = motion[done - 1] - motion[max(done - 2, 0)]
+            ahead = motion[done - 1] + step - fresh[0]
+            faster = step - fresh[:2].diff(dim=0).sum(0)  # (6,); a single frame has no speed
+            passed = torch.arange(len(fresh), device=fresh.device)[:, None]
+            slowing = (
+                (1 - 2 * passed / blend).clamp(min=0).square()
+            )  # times ``passed``: a cubic of slope 1 at 0
+            fresh = fresh + ahead * _fade_out(fresh, blend) + faster * passed * slowing
         motion[done:end] = fresh
         done = end
     return motion

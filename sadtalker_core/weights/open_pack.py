@@ -18,7 +18,7 @@ from ..posevae.predict import PoseSampling
 from .read import load_strictly, read_safetensors
 
 POSE_SAMPLING = PoseSampling(blend=24, limit=(0.3, 0.4, 0.3, 0.35, 0.35, 0.7), smoothing=1)
-"""Blends over three quarters of a block: long enough that no step at a seam is larger than the motion's own steps.
+"""Blends over three quarters of a block: long enough that neither a step nor a turn at a seam is larger than elsewhere.
 Nothing is smoothed: the tracks tremble no more than people's heads do, and the small nods at a word stay. The limits,
 radians and canonical units, are what the mesh renderer shows well."""
 SPEECH_SMOOTHING = 1 / 3

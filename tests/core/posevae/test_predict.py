@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sadtalker_pack.sadtalker_core.audio.windows import mel_windows
 from sadtalker_pack.sadtalker_core.errors import SadTalkerError, ShapeError
 from sadtalker_pack.sadtalker_core.flow import MelWindows
 from sadtalker_pack.sadtalker_core.posevae.model import PoseVAE, PoseVAEConfig
@@ -11,10 +12,13 @@ from sadtalker_pack.sadtalker_core.posevae.predict import (
     PoseSampling,
     block_starts,
     decode_motion,
+    draw_pose,
+    hear_speech,
     predict_pose,
     within,
 )
 from sadtalker_pack.sadtalker_core.posevae.smoothing import smooth_pose
+from sadtalker_pack.sadtalker_core.weights.open_pack import OPEN_ASSETS, POSE_SAMPLING, load_posevae
 
 STYLES = 4
 REFERENCE = torch.tensor([0.1, -0.2, 0.05, 0.3, 0.0, 1.0])
@@ -135,7 +139,8 @@ def test_the_references_blocks_jump_and_blended_ones_do_not():
     plain = pose_of(Sway(), frames)
     natural = natural_step(plain)
     assert largest_step(plain) > 2 * natural
-    assert largest_step(pose_of(Sway(), frames, sampling=PoseSampling(blend=24))) < 1.1 * natural
+    # Where the next block lies behind, a head that keeps its speed for a while has to hurry a little.
+    assert largest_step(pose_of(Sway(), frames, sampling=PoseSampling(blend=24))) < 1.25 * natural
 
 
 @pytest.mark.parametrize("blend", [4, 8, 16, 24, 32])
@@ -161,6 +166,22 @@ def test_ten_minutes_stay_continuous_and_near_the_portrait(posevae, monkeypatch)
     assert largest_step(pose) < 1.1 * natural_step(pose)
 
 
+def test_the_shipped_heads_move_no_faster_and_turn_no_sharper_between_blocks(demo_speech):
+    shipped = load_posevae(OPEN_ASSETS / "posevae.safetensors").eval()
+    heard = hear_speech(shipped, mel_windows(demo_speech))
+    steps, turns = [], []
+    for style in range(shipped.config.styles):
+        pose = draw_pose(shipped, heard, REFERENCE, style, generator(style), basis="open3", sampling=POSE_SAMPLING).pose
+        step = pose[:, :3].diff(dim=0)
+        place = torch.arange(len(step) - 1) % 32  # 0 is about frame 33, where a block begins
+        place[0] = 1  # the portrait itself
+        speed, turn = step.norm(dim=1)[1:], step.diff(dim=0).norm(dim=1)
+        steps.append(speed[place < 12].max() / speed[place >= 12].max())
+        turns.append((turn[place == 0].square().mean() / turn[place > 0].square().mean()).sqrt())
+    assert torch.stack(steps).mean() < 1.1
+    assert torch.stack(turns).mean() < 0.8
+
+
 class TestWithin:
     LIMIT = torch.tensor([0.3, 0.4, 0.3, 0.35, 0.35, 0.7])
 
@@ -182,6 +203,6 @@ class TestWithin:
         assert (steps <= motion.diff(dim=0) + 1e-6).all()
 
     def test_a_track_stays_inside(self):
-        sampling = PoseSampling(blend=24, limit=tuple(0.2 * self.LIMIT.tolist()[i] for i in range(6)))
+        sampling = PoseSampling(blend=24, limit=tuple((0.2 * self.LIMIT).tolist()), smoothing=1)
         pose = pose_of(Sway(), 300, sampling=sampling)
-        assert ((pose - REFERENCE).abs() <= 0.2 * self.LIMIT * 1.05).all(), "smoothing may overshoot a little"
+        assert ((pose - REFERENCE).abs() <= 0.2 * self.LIMIT + 1e-6).all()
