@@ -150,9 +150,7 @@ def decode_motion(
             ahead = motion[done - 1] + step - fresh[0]
             faster = step - fresh[:2].diff(dim=0).sum(0)  # (6,); a single frame has no speed
             passed = torch.arange(len(fresh), device=fresh.device)[:, None]
-            slowing = (
-                (1 - 2 * passed / blend).clamp(min=0).square()
-            )  # times ``passed``: a cubic of slope 1 at 0
+            slowing = (1 - 2 * passed / blend).clamp(min=0).square()  # times ``passed``: a cubic of slope 1 at 0
             fresh = fresh + ahead * _fade_out(fresh, blend) + faster * passed * slowing
         motion[done:end] = fresh
         done = end
