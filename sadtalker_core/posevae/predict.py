@@ -28,7 +28,7 @@ class PoseSampling:
     limit: tuple[float, ...] | None = None
     """(6,) largest distance from the reference pose that the renderer can show, see ``within``"""
     smoothing: int = WINDOW
-    """frames that the filter over the finished track sees at once, see ``smooth_pose``"""
+    """frames that the filter over the finished track sees at once, see ``smooth_pose``; 1 smooths nothing"""
 
 
 @dataclass(frozen=True, slots=True)

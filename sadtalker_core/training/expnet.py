@@ -145,8 +145,8 @@ def train_expnet(
     optimiser = torch.optim.AdamW(network.parameters(), training.learning_rate, weight_decay=training.weight_decay)
     modules = {"network": network, "average": averaged}
     done = restore_checkpoint(checkpoint, modules, optimiser, generator)
-    if trained is not None:
-        done = max(done, *training.falls[-2:-1], 0)
+    if trained is not None and len(training.falls) > 1:
+        done = max(done, training.falls[-2])
     steps = training.falls[-1]
     means: dict[str, float] = {}
     bar = tqdm(range(done, steps), desc="expnet", unit="step", mininterval=5, initial=done, total=steps)

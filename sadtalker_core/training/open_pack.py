@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -149,13 +150,18 @@ def _make_expnet(plan: OpenPackTraining) -> dict[str, float]:
     training = [clip for number, clip in enumerate(clips) if number % HELD_OUT_EVERY]
     frames = _speech_frames(plan, model, training, copies)
     trained = load_expnet(plan.expnet_from) if plan.expnet_from else None
-    checkpoint = plan.cache / ("expnet.safetensors" if trained is None else "expnet-continued.safetensors")
-    network, losses = train_expnet(model, frames, plan.expnet, checkpoint, trained)
+    network, losses = train_expnet(model, frames, plan.expnet, expnet_checkpoint(plan), trained)
     gain = OTHER_SPEAKERS * speech_gain(network, model, clips[::HELD_OUT_EVERY], copies)
     amplify_speech(network, frames, gain)
     config = {"basis": model.basis, "training": asdict(plan.expnet), "gain": gain}
     write_safetensors(plan.out / "expnet.safetensors", network.state_dict(), config)
     return losses | {"expnet/gain": gain}
+
+
+def expnet_checkpoint(plan: OpenPackTraining) -> Path:
+    """Where ExpNet's run goes on: each network that is trained further has a checkpoint of its own."""
+    name = f"expnet-from-{crc32(plan.expnet_from.read_bytes()):08x}" if plan.expnet_from else "expnet"
+    return plan.cache / f"{name}.safetensors"
 
 
 def speech_gain(

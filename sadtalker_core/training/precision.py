@@ -6,8 +6,8 @@ import torch
 
 
 def half_precision(device: torch.device) -> torch.autocast:
-    """A context in which networks compute in bfloat16; on CPUs without 512-bit vectors, which emulate that slowly, as
-    they are: an ExpNet step takes fourteen times as long there in bfloat16 as in single precision.
+    """A context in which networks compute in bfloat16; on CPUs without 512-bit vectors, which emulate that many
+    times slower than they compute in single precision, as they are.
     """
     fast = device.type != "cpu" or "AVX512" in torch.backends.cpu.get_cpu_capability()
     return torch.autocast(device.type, torch.bfloat16, enabled=fast)

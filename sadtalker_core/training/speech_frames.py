@@ -21,8 +21,8 @@ MARGIN = COLUMNS
 """Columns kept on both sides of an utterance, copies of its outermost ones, so that windows may reach beyond it."""
 LEAD = 2
 """Columns of 12.5 ms by which the lips lead the window they are learned with. Squared errors make a network move when
-it is sure of a sound, which is late: with no lead the openings of speakers it never heard come after theirs, by about
-15 ms in its own corpus and by 45 elsewhere."""
+it is sure of a sound, which is late: with no lead the openings of speakers it never heard come 10 to 20 ms after
+theirs."""
 DIGITAL_SHARE = 0.3
 """Of silence: digital, without any noise."""
 SILENCE = "silence"
