@@ -38,10 +38,16 @@ def parse_command(arguments: Sequence[str] | None) -> tuple[OpenPackTraining, tu
         type=int,
         nargs="+",
         default=ExpNetTraining().falls,
-        help="steps after which ExpNet's learning rate has fallen to nothing; the last is the end",
+        help="steps after which ExpNet's learning rate has fallen to nothing",
     )
     command.add_argument(
-        "--expnet-from", type=Path, help="an expnet.safetensors that goes through the last fall only, on this data"
+        "--expnet-averaged",
+        type=int,
+        default=ExpNetTraining().averaged,
+        help="steps after the last fall, over which the weights are averaged",
+    )
+    command.add_argument(
+        "--expnet-from", type=Path, help="an expnet.safetensors that goes through these last steps only, on this data"
     )
     command.add_argument("--posevae-steps", type=int, default=PoseVAETraining().steps)
     command.add_argument("--seed", type=int, default=0)
@@ -52,7 +58,7 @@ def parse_command(arguments: Sequence[str] | None) -> tuple[OpenPackTraining, tu
         out=given.out,
         workers=given.workers,
         expnet_from=given.expnet_from,
-        expnet=ExpNetTraining(falls=tuple(given.expnet_falls), seed=given.seed),
+        expnet=ExpNetTraining(falls=tuple(given.expnet_falls), averaged=given.expnet_averaged, seed=given.seed),
         posevae=PoseVAETraining(steps=given.posevae_steps, seed=given.seed),
     )
     return plan, tuple(given.stages)

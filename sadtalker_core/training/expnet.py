@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import cos, pi
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from ..audio.encoder import AUDIO_FEATURES
@@ -33,6 +33,10 @@ from .speech_frames import SILENCE, SpeechFrames, draw_batch
 CHECKPOINT_STEPS = 250
 RESTART_RATE = 0.15
 """Of the highest learning rate: where it starts again."""
+EVEN_LEAD = 2.0
+"""Columns by which the lips lead in all sources until the weights are averaged; then each has its own, ``LEAD``."""
+AVERAGED_RATE = 0.11
+"""Of the highest learning rate: where it stays while the weights are averaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +44,14 @@ class ExpNetTraining:
     """Every number of the run; travels in the file it makes."""
 
     falls: tuple[int, ...] = (18000, 27000, 36000)
-    """After so many steps the learning rate has fallen to nothing; after all but the last it rises again, less high
-    (Loshchilov and Hutter, "SGDR", 2017). A run that leaves out the last ones is the beginning of this one"""
+    """After so many steps the learning rate has fallen to nothing and rises again, less high (Loshchilov and Hutter,
+    "SGDR", 2017). A run that leaves out the last ones begins like this one"""
+    averaged: int = 4000
+    """steps after the last fall; the mean of the weights after each of them is what is kept (Izmailov et al.,
+    "Averaging Weights Leads to Wider Optima and Better Generalization", 2018)"""
+    anchor: int = 2700
+    """steps that the weights before these count for in the mean (Wortsman et al., "Robust fine-tuning of zero-shot
+    models", 2022)"""
     batch_size: int = 64
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
@@ -63,8 +73,6 @@ class ExpNetTraining:
     """of each batch: eyes closed more or less"""
     dropout: float = 0.2
     """of the audio features"""
-    average: float = 0.998
-    """decay of the running mean of the weights, which is what is kept"""
     seed: int = 0
 
     @property
@@ -130,7 +138,7 @@ def train_expnet(
     The network is in inference mode; each loss term is the running mean of its last values.
 
     Args:
-        trained: a network that goes through the last fall of the learning rate only; None begins with none.
+        trained: a network that only goes through the steps that are averaged; None begins with none.
     """
     torch.manual_seed(training.seed)
     generator = torch.Generator().manual_seed(training.seed)
@@ -140,20 +148,27 @@ def train_expnet(
     else:
         network.load_state_dict(trained.state_dict())
     network.train().audio_encoder.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(training.average), use_buffers=True)
+    averaged = AveragedModel(
+        network, avg_fn=lambda mean, new, count: mean + (new - mean) / (training.anchor + count), use_buffers=True
+    )
     loss_of = ExpNetLoss(model, training.landmark_weight)
     optimiser = torch.optim.AdamW(network.parameters(), training.learning_rate, weight_decay=training.weight_decay)
     modules = {"network": network, "average": averaged}
     done = restore_checkpoint(checkpoint, modules, optimiser, generator)
-    if trained is not None and len(training.falls) > 1:
-        done = max(done, training.falls[-2])
-    steps = training.falls[-1]
+    even = replace(frames, lead=torch.full_like(frames.lead, EVEN_LEAD))
+    fallen = training.falls[-1]
+    steps = fallen + training.averaged
+    if trained is not None and done < fallen:
+        done = fallen
+        averaged.update_parameters(network)
     means: dict[str, float] = {}
     bar = tqdm(range(done, steps), desc="expnet", unit="step", mininterval=5, initial=done, total=steps)
     for step in bar:
         for group in optimiser.param_groups:
             group["lr"] = training.learning_rate * learning_curve(step, training.falls)
-        batch = draw_batch(frames, training.batch_size, training.shares, training.blink_share, generator)
+        batch = draw_batch(
+            frames if step >= fallen else even, training.batch_size, training.shares, training.blink_share, generator
+        )
         with half_precision(batch.mel.device):
             # The network's own forward pass but for the dropout, which is no part of the reference's architecture.
             audio = drop(network.hear(batch.mel), training.dropout, generator)
@@ -163,7 +178,8 @@ def train_expnet(
         torch.stack(list(terms.values())).sum().backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
-        averaged.update_parameters(network)
+        if step + 1 >= fallen:
+            averaged.update_parameters(network)
         means = running_means(means, terms)
         bar.set_postfix({name.split("/")[1]: f"{value:.4f}" for name, value in means.items()}, refresh=False)
         if (step + 1) % CHECKPOINT_STEPS == 0:
@@ -183,8 +199,10 @@ def drop(features: Tensor, share: float, generator: torch.Generator) -> Tensor:
 
 
 def learning_curve(step: int, falls: Sequence[int]) -> float:
-    """Learning rate as a share of its peak: a tenth of the first fall up, then along a cosine down to each end."""
-    number = bisect_right(falls[:-1], step)
+    """Learning rate as a share of its peak: up in a tenth of the first fall, down a cosine to each end, then level."""
+    number = bisect_right(falls, step)
+    if number == len(falls):
+        return AVERAGED_RATE
     start = falls[number - 1] if number else 0
     progress = (step - start) / (falls[number] - start)
     if number:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.expnet.model import ExpNet
@@ -11,7 +13,7 @@ from sadtalker_pack.sadtalker_core.training.expnet import (
     start_from_reference,
     train_expnet,
 )
-from sadtalker_pack.sadtalker_core.training.speech_frames import gather_frames
+from sadtalker_pack.sadtalker_core.training.speech_frames import LEAD, draw_batch, gather_frames
 from sadtalker_pack.sadtalker_core.weights.open_pack import OPEN_ASSETS, load_morphable_model
 
 from .test_speech_frames import utterance
@@ -72,11 +74,15 @@ def test_loss_is_zero_at_the_target_and_counts_weights(model):
 
 
 def test_learning_rate_rises_and_falls_to_nothing():
-    rates = [learning_curve(step, [100]) for step in range(101)]
+    rates = [learning_curve(step, [100]) for step in range(100)]
     assert max(rates) == pytest.approx(1, abs=0.01)
     assert rates[0] < 0.1
-    assert rates[100] < 1e-6
+    assert rates[99] < 1e-3
     assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+def test_learning_rate_is_level_after_the_last_fall():
+    assert {learning_curve(step, (100, 150)) for step in (150, 151, 500)} == {0.11}
 
 
 def test_learning_rate_restarts_lower():
@@ -88,7 +94,7 @@ def test_learning_rate_restarts_lower():
     assert rates[:150] == [learning_curve(step, (100, 150)) for step in range(150)]
 
 
-def test_the_running_mean_of_the_weights_is_kept(model, frames, tmp_path, monkeypatch):
+def test_the_mean_of_the_weights_after_the_last_fall_is_kept(model, frames, tmp_path, monkeypatch):
     seen = []
 
     def note(path, step, modules, *_):
@@ -96,8 +102,22 @@ def test_the_running_mean_of_the_weights_is_kept(model, frames, tmp_path, monkey
 
     monkeypatch.setattr(expnet, "CHECKPOINT_STEPS", 1)
     monkeypatch.setattr(expnet, "save_checkpoint", note)
-    kept, _ = train_expnet(model, frames, ExpNetTraining(falls=(3,), batch_size=4, average=0.5), tmp_path / "none")
-    assert torch.allclose(kept.mapping1.weight, (seen[0] + seen[1] + 2 * seen[2]) / 4, atol=1e-6)
+    kept, _ = train_expnet(
+        model, frames, ExpNetTraining(falls=(2,), averaged=3, anchor=2, batch_size=4), tmp_path / "none"
+    )
+    assert len(seen) == 5
+    # The weights after the last fall count for two steps here.
+    assert torch.allclose(kept.mapping1.weight, (2 * seen[1] + sum(seen[2:])) / 5, atol=1e-6)
+
+
+def test_nothing_is_averaged_if_so_asked(model, frames, tmp_path):
+    training = ExpNetTraining(falls=(2,), averaged=0, batch_size=4)
+    start = ExpNet()
+    same, _ = train_expnet(model, frames, training, tmp_path / "none", start)
+    assert all(map(torch.equal, start.state_dict().values(), same.state_dict().values()))
+    trained, _ = train_expnet(model, frames, training, tmp_path / "none")
+    longer, _ = train_expnet(model, frames, replace(training, averaged=1, anchor=10**12), tmp_path / "none")
+    assert torch.allclose(trained.mapping1.weight, longer.mapping1.weight, atol=1e-6)
 
 
 def test_an_interrupted_run_goes_on_exactly(model, frames, tmp_path, monkeypatch):
@@ -107,7 +127,7 @@ def test_an_interrupted_run_goes_on_exactly(model, frames, tmp_path, monkeypatch
             raise KeyboardInterrupt
 
     monkeypatch.setattr(expnet, "CHECKPOINT_STEPS", 2)
-    training = ExpNetTraining(falls=(3, 6), batch_size=4)
+    training = ExpNetTraining(falls=(3,), averaged=3, batch_size=4)
     whole, _ = train_expnet(model, frames, training, tmp_path / "whole.safetensors")
     with monkeypatch.context() as interrupted:
         interrupted.setattr(expnet, "save_checkpoint", stop)
@@ -117,17 +137,29 @@ def test_an_interrupted_run_goes_on_exactly(model, frames, tmp_path, monkeypatch
     assert all(map(torch.equal, whole.state_dict().values(), resumed.state_dict().values()))
 
 
-def test_a_trained_network_goes_through_the_last_fall_only(model, frames, tmp_path, monkeypatch):
+def test_a_trained_network_only_goes_through_the_steps_that_are_averaged(model, frames, tmp_path, monkeypatch):
     steps = []
     monkeypatch.setattr(expnet, "CHECKPOINT_STEPS", 1)
     monkeypatch.setattr(expnet, "save_checkpoint", lambda path, step, *_: steps.append(step))
     start = ExpNet()
     start.mapping1.bias.data += 1.0
-    training = ExpNetTraining(falls=(3, 6), batch_size=4)
+    training = ExpNetTraining(falls=(3,), averaged=2, batch_size=4)
     kept, _ = train_expnet(model, frames, training, tmp_path / "none", start)
-    assert steps == [4, 5, 6]
+    assert steps == [4, 5]
     moved = (kept.mapping1.bias - start.mapping1.bias).abs()
     assert 0 < moved.max() < 0.1
+
+
+def test_sources_have_their_own_lead_while_the_weights_are_averaged(model, frames, tmp_path, monkeypatch):
+    leads = []
+
+    def note(frames, *arguments):
+        leads.append(frames.lead.unique().tolist())
+        return draw_batch(frames, *arguments)
+
+    monkeypatch.setattr(expnet, "draw_batch", note)
+    train_expnet(model, frames, ExpNetTraining(falls=(2,), averaged=1, batch_size=4), tmp_path / "none")
+    assert leads == [[2.0], [2.0], [pytest.approx(LEAD["recorded"])]]
 
 
 def test_without_a_file_a_run_starts_at_the_beginning(tmp_path):

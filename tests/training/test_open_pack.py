@@ -58,7 +58,7 @@ def plan(tmp_path_factory, demo_picture, demo_speech, synthesiser):
         out=folder / "pack",
         synthetic_utterances=2,
         flite_utterances=0,
-        expnet=ExpNetTraining(falls=(2,), batch_size=16),
+        expnet=ExpNetTraining(falls=(1,), averaged=1, batch_size=16),
         posevae=PoseVAETraining(steps=2, batch_size=4, min_windows=1),
     )
 
@@ -116,9 +116,9 @@ def test_the_bare_command_trains_with_the_defaults(tmp_path):
 
 
 def test_the_command_takes_a_schedule_and_a_network(tmp_path):
-    arguments = ["open", "--data", str(tmp_path), "--expnet-falls", "20", "30", "--expnet-from", "expnet.safetensors"]
-    plan, _ = parse_command(arguments)
-    assert plan.expnet.falls == (20, 30)
+    schedule = ["--expnet-falls", "20", "30", "--expnet-averaged", "5"]
+    plan, _ = parse_command(["open", "--data", str(tmp_path), *schedule, "--expnet-from", "expnet.safetensors"])
+    assert (plan.expnet.falls, plan.expnet.averaged) == ((20, 30), 5)
     assert plan.expnet_from == Path("expnet.safetensors")
 
 

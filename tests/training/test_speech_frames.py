@@ -42,14 +42,26 @@ def frames(model):
     return gather_frames(model, utterances, faces, torch.ones(64) * 0.1)
 
 
-def test_windows_are_those_of_the_application_but_for_the_lead(model, frames):
-    expected = []
-    for u in (utterance(model, 0), utterance(model, 1), utterance(model, 2, "revoiced")):
-        mel = u.mel.half().float()
-        late = torch.cat((mel[:1].expand(LEAD, -1), mel))
-        expected.append(cut_windows(late, 30)[u.valid])
-    expected = torch.cat(expected)
-    assert torch.equal(frames.windows(torch.arange(len(expected))), expected)
+def test_windows_are_those_of_the_application_but_for_the_lead(model):
+    tracked, modelled = utterance(model, 0, frames=300), utterance(model, 1, "synthetic", 300)
+    frames = gather_frames(model, [tracked, modelled], torch.zeros(1, 64), torch.zeros(64))
+    windows = frames.windows(torch.arange(len(frames.start)), torch.Generator().manual_seed(5))
+    of_tracked = int(tracked.valid.sum())
+    led(windows[:of_tracked], tracked, LEAD["recorded"])
+    led(windows[of_tracked:], modelled, LEAD["synthetic"])
+
+
+def led(windows, of, lead):
+    """The windows are those of the application, early by the whole columns around the lead; in the mean by it."""
+    mel, less = of.mel.half().float(), int(lead)
+    early = [
+        (windows == cut_windows(torch.cat((mel[:1].expand(columns, -1), mel)), len(of.valid))[of.valid])
+        .flatten(1)
+        .all(1)
+        for columns in (less, less + 1)
+    ]
+    assert (early[0] | early[1]).all()
+    assert float(early[1].float().mean()) == pytest.approx(lead - less, abs=0.1)
 
 
 def test_each_frame_knows_its_source(frames):
