@@ -148,9 +148,7 @@ def train_expnet(
     else:
         network.load_state_dict(trained.state_dict())
     network.train().audio_encoder.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    averaged = AveragedModel(
-        network, avg_fn=lambda mean, new, count: mean + (new - mean) / (training.anchor + count), use_buffers=True
-    )
+    averaged = anchored_mean(network, training.anchor)
     loss_of = ExpNetLoss(model, training.landmark_weight)
     optimiser = torch.optim.AdamW(network.parameters(), training.learning_rate, weight_decay=training.weight_decay)
     modules = {"network": network, "average": averaged}
@@ -187,6 +185,13 @@ def train_expnet(
     kept = ExpNet()
     kept.load_state_dict(averaged.module.state_dict())
     return kept.eval(), means
+
+
+def anchored_mean(network: ExpNet, anchor: int) -> AveragedModel:
+    """Mean of the weights and buffers that it is given, the first of which count ``anchor`` times."""
+    return AveragedModel(
+        network, avg_fn=lambda mean, new, count: mean + (new - mean) / (anchor + count), use_buffers=True
+    )
 
 
 def drop(features: Tensor, share: float, generator: torch.Generator) -> Tensor:
