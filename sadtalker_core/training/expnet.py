@@ -151,7 +151,7 @@ def train_expnet(
     averaged = anchored_mean(network, training.anchor)
     loss_of = ExpNetLoss(model, training.landmark_weight)
     optimiser = torch.optim.AdamW(network.parameters(), training.learning_rate, weight_decay=training.weight_decay)
-    modules = {"network": network, "average": averaged}
+    modules = {"network": network, "mean": averaged}
     done = restore_checkpoint(checkpoint, modules, optimiser, generator)
     even = replace(frames, lead=torch.full_like(frames.lead, EVEN_LEAD))
     fallen = training.falls[-1]

@@ -19,15 +19,15 @@ from .speech_data import FittedClip, close_lips, eyelid_region, mouth_region, re
 
 MARGIN = COLUMNS
 """Columns kept on both sides of an utterance, copies of its outermost ones, so that windows may reach beyond it."""
-LEAD = {"recorded": 1.2, "revoiced": 1.2, "retold": 1.2, "synthetic": 3.2, "flite": 3.2}
+SILENCE = "silence"
+"""The source of rooms in which nobody speaks."""
+LEAD = {"recorded": 1.2, "revoiced": 1.2, "retold": 1.2, "synthetic": 3.2, "flite": 3.2, SILENCE: 0.0}
 """Columns of 12.5 ms by which the lips lead the window they are learned with, for each source. Squared errors make a
 network move when it is sure of a sound, which is late: with no lead the openings of speakers it never heard come 10 to
 20 ms after theirs. The mouths of the coarticulation model need more: learned with as much as tracked ones, voices
 unlike GRID's come later than GRID's."""
 DIGITAL_SHARE = 0.3
 """Of silence: digital, without any noise."""
-SILENCE = "silence"
-"""The source of rooms in which nobody speaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ def gather_frames(model: MorphableModel, utterances: list[Utterance], faces: Ten
     return SpeechFrames(
         columns=torch.cat(padded),
         start=torch.cat(starts),
-        lead=torch.tensor([LEAD.get(u.source, 0.0) for u in utterances])[number],
+        lead=torch.tensor([LEAD[u.source] for u in utterances])[number],
         expression=torch.cat([u.expression[u.valid] for u in utterances]),
         weight=torch.cat([u.weight[u.valid] for u in utterances]),
         utterance=number,
