@@ -150,7 +150,8 @@ def _make_expnet(plan: OpenPackTraining) -> dict[str, float]:
     training = [clip for number, clip in enumerate(clips) if number % HELD_OUT_EVERY]
     frames = _speech_frames(plan, model, training, copies)
     trained = load_expnet(plan.expnet_from) if plan.expnet_from else None
-    network, losses = train_expnet(model, frames, plan.expnet, expnet_checkpoint(plan), trained)
+    checkpoint = checkpoint_of(plan.cache, "expnet", plan.expnet_from)
+    network, losses = train_expnet(model, frames, plan.expnet, checkpoint, trained)
     gain = OTHER_SPEAKERS * speech_gain(network, model, clips[::HELD_OUT_EVERY], copies)
     amplify_speech(network, frames, gain)
     config = {"basis": model.basis, "training": asdict(plan.expnet), "gain": gain}
@@ -158,10 +159,10 @@ def _make_expnet(plan: OpenPackTraining) -> dict[str, float]:
     return losses | {"expnet/gain": gain}
 
 
-def expnet_checkpoint(plan: OpenPackTraining) -> Path:
-    """Where ExpNet's run goes on: each network that is trained further has a checkpoint of its own."""
-    name = f"expnet-from-{crc32(plan.expnet_from.read_bytes()):08x}" if plan.expnet_from else "expnet"
-    return plan.cache / f"{name}.safetensors"
+def checkpoint_of(cache: Path, network: str, start: Path | None) -> Path:
+    """Where a network's run goes on; what begins with another file, ``start``, has a checkpoint of its own."""
+    name = f"{network}-from-{crc32(start.read_bytes()):08x}" if start else network
+    return cache / f"{name}.safetensors"
 
 
 def speech_gain(
@@ -232,8 +233,9 @@ def _make_posevae(plan: OpenPackTraining) -> dict[str, float]:
     clips, liveliness = _heads(plan, model), plan.posevae.liveliness
     windows, styles = motion_windows(clips, plan.posevae.min_windows, liveliness)
     LOG.info("styles: %s", ", ".join(f"{number} {name}" for number, name in enumerate(styles)))
-    spread, expnet = motion_spread(clips, styles, liveliness), load_expnet(plan.out / "expnet.safetensors")
-    network, losses = train_posevae(windows, spread, len(styles), expnet, plan.posevae)
+    spread, expnet = motion_spread(clips, styles, liveliness), plan.out / "expnet.safetensors"
+    checkpoint = checkpoint_of(plan.cache, "posevae", expnet)
+    network, losses = train_posevae(windows, spread, len(styles), load_expnet(expnet), plan.posevae, checkpoint)
     write_safetensors(plan.out / "posevae.safetensors", network.state_dict(), asdict(network.config))
     return losses | {"styles": float(len(styles))}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 import torch
 from scipy.signal import savgol_filter
@@ -22,10 +23,12 @@ from ..posevae.model import LATENT_SIZE, SEQUENCE, PoseEncoder, PoseVAE, PoseVAE
 from ..posevae.predict import block_starts, decode_motion, within
 from ..posevae.smoothing import smooth_pose
 from ..weights.open_pack import POSE_SAMPLING
+from .checkpoint import restore_checkpoint, save_checkpoint
 from .losses import running_means
 from .precision import half_precision
 from .speech_data import FittedClip
 
+CHECKPOINT_STEPS = 200
 MAX_STEP = (0.08, 0.08, 0.08, 0.06, 0.06, 0.15)
 """Windows with a larger step from frame to frame are dropped: a cut, a moving camera, or a lost face."""
 POSE_AXES = ("pitch", "yaw", "roll", "x", "y", "z")
@@ -217,9 +220,16 @@ def _borrowed(window: MotionWindow, voices: Voices, training: PoseVAETraining, g
 
 
 def train_posevae(
-    windows: list[MotionWindow], spread: Tensor, styles: int, expnet: ExpNet, training: PoseVAETraining
+    windows: list[MotionWindow],
+    spread: Tensor,
+    styles: int,
+    expnet: ExpNet,
+    training: PoseVAETraining,
+    checkpoint: Path,
 ) -> tuple[PoseVAE, dict[str, float]]:
-    """Train decoder and encoder; returns the network in inference mode and the last mean of each loss term.
+    """Train decoder and encoder from scratch, or from where ``checkpoint`` stopped.
+
+    Returns the network in inference mode and the last mean of each loss term.
 
     Args:
         spread: (styles, 6) variances that drawn tracks shall have, see ``motion_spread``.
@@ -237,11 +247,17 @@ def train_posevae(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, training.learning_rate, total_steps=training.steps, pct_start=0.1
     )
+    modules = {"network": network, "encoder": encoder}
+    if done := restore_checkpoint(checkpoint, modules, optimiser, generator):
+        schedule.load_state_dict({"last_epoch": done - 1, "_step_count": done})
+        schedule.step()
     voices = hear(windows, network)
     batches = draw_batches(windows, voices, training, generator)
     means: dict[str, float] = {}
-    bar = tqdm(range(training.steps), desc="posevae", unit="step", mininterval=5)
-    for _ in bar:
+    bar = tqdm(
+        range(done, training.steps), desc="posevae", unit="step", mininterval=5, initial=done, total=training.steps
+    )
+    for step in bar:
         terms = _step_terms(network, encoder, next(batches), training, generator)
         optimiser.zero_grad()
         torch.stack(list(terms.values())).sum().backward()
@@ -250,6 +266,8 @@ def train_posevae(
         schedule.step()
         means = running_means(means, terms)
         bar.set_postfix({name.split("/")[1]: f"{value:.4f}" for name, value in means.items()}, refresh=False)
+        if (step + 1) % CHECKPOINT_STEPS == 0:
+            save_checkpoint(checkpoint, step + 1, modules, optimiser, generator)
     network.eval()
     spread_latents(network, encoder.eval(), islice(batches, training.spread_batches), generator)
     gain = match_spread(network, spread, voices, generator)

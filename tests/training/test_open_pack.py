@@ -11,7 +11,7 @@ from sadtalker_pack.sadtalker_core.expnet.predict import predict_expression
 from sadtalker_pack.sadtalker_core.flow import MelWindows
 from sadtalker_pack.sadtalker_core.training.__main__ import STAGES, parse_command
 from sadtalker_pack.sadtalker_core.training.expnet import ExpNetTraining
-from sadtalker_pack.sadtalker_core.training.open_pack import OpenPackTraining, build_open_pack, expnet_checkpoint
+from sadtalker_pack.sadtalker_core.training.open_pack import OpenPackTraining, build_open_pack, checkpoint_of
 from sadtalker_pack.sadtalker_core.training.posevae import PoseVAETraining
 from sadtalker_pack.sadtalker_core.training.tracks import CORPORA, read_tracks
 from sadtalker_pack.sadtalker_core.weights.open_pack import load_expnet, load_morphable_model, load_posevae
@@ -126,5 +126,4 @@ def test_each_network_that_goes_on_has_its_own_checkpoint(tmp_path):
     one, other = tmp_path / "one", tmp_path / "other"
     one.write_bytes(b"1")
     other.write_bytes(b"2")
-    plans = [OpenPackTraining(tmp_path, tmp_path, tmp_path, expnet_from=start) for start in (None, one, other)]
-    assert len({expnet_checkpoint(plan) for plan in plans}) == 3
+    assert len({checkpoint_of(tmp_path, "expnet", start) for start in (None, one, other)}) == 3

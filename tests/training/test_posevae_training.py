@@ -1,8 +1,12 @@
 import pytest
 import torch
+from sadtalker_pack.sadtalker_core.expnet.model import ExpNet
 from sadtalker_pack.sadtalker_core.posevae.model import PoseEncoder, PoseVAE, PoseVAEConfig
+from sadtalker_pack.sadtalker_core.training import posevae
+from sadtalker_pack.sadtalker_core.training.checkpoint import save_checkpoint
 from sadtalker_pack.sadtalker_core.training.posevae import (
     PoseBatch,
+    PoseVAETraining,
     Voices,
     _drawn_track,
     match_spread,
@@ -10,6 +14,7 @@ from sadtalker_pack.sadtalker_core.training.posevae import (
     motion_windows,
     spread_latents,
     style_units,
+    train_posevae,
 )
 from sadtalker_pack.sadtalker_core.training.speech_data import FittedClip
 from sadtalker_pack.sadtalker_core.weights.open_pack import POSE_SAMPLING
@@ -101,3 +106,22 @@ def test_drawn_tracks_get_the_spread_that_is_asked_for():
     match_spread(network, real.expand(3, 6), voices, random)
     drawn = torch.stack([track.var(0) for track in draw()]).reshape(3, 24, 6).mean(1)
     assert (0.5 * (drawn / real).log().mean(0)).exp().tolist() == pytest.approx([1.0] * 6, abs=0.2)
+
+
+def test_an_interrupted_run_goes_on_exactly(tmp_path, monkeypatch):
+    def stop(path, step, *state):
+        save_checkpoint(path, step, *state)
+        if step == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(posevae, "CHECKPOINT_STEPS", 2)
+    training = PoseVAETraining(steps=6, batch_size=4, spread_batches=20)
+    windows, styles = motion_windows([clip("talker", nod(100, 0.05), "grid_s1")], min_windows=1, liveliness=1.0)
+    spread, expnet = torch.full((1, 6), 1e-3), ExpNet()
+    whole, _ = train_posevae(windows, spread, len(styles), expnet, training, tmp_path / "whole.safetensors")
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(posevae, "save_checkpoint", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train_posevae(windows, spread, len(styles), expnet, training, tmp_path / "parted.safetensors")
+    resumed, _ = train_posevae(windows, spread, len(styles), expnet, training, tmp_path / "parted.safetensors")
+    assert all(map(torch.equal, whole.state_dict().values(), resumed.state_dict().values()))
