@@ -57,16 +57,18 @@ class ExpNetTraining:
     weight_decay: float = 0.05
     landmark_weight: float = 4.0
     """of the landmark terms against the coefficients' (both in canonical units squared a vertex)"""
-    recorded_share: float = 0.09
+    recorded_share: float = 0.08
     """of each batch: the recordings themselves"""
-    revoiced_share: float = 0.18
+    revoiced_share: float = 0.17
     """of each batch: the recordings in other voices"""
-    retold_share: float = 0.22
+    retold_share: float = 0.24
     """of each batch: the recordings' sentences in synthetic voices"""
-    synthetic_share: float = 0.29
+    synthetic_share: float = 0.23
     """of each batch: espeak-ng, many languages"""
-    flite_share: float = 0.07
+    flite_share: float = 0.06
     """of each batch: Flite's voices and copies of them"""
+    pico_share: float = 0.07
+    """of each batch: Pico's voices, six languages, and copies of them"""
     silence_share: float = 0.15
     """of each batch: digital silence or noise, with closed lips"""
     blink_share: float = 0.2
@@ -84,6 +86,7 @@ class ExpNetTraining:
             "retold": self.retold_share,
             "synthetic": self.synthetic_share,
             "flite": self.flite_share,
+            "pico": self.pico_share,
             SILENCE: self.silence_share,
         }
 

@@ -110,8 +110,8 @@ def speak(text: str, voice: str, *, rate: int = 165, pitch: int = 50, melody: in
 
 
 def voices() -> tuple[str, ...]:
-    """Languages that espeak-ng reads, in its order, by the name that ``speak`` takes."""
-    return _engine().languages
+    """Languages that espeak-ng reads, in alphabetical order, by the name that ``speak`` takes."""
+    return tuple(sorted(_engine().files))
 
 
 def variants() -> tuple[str, ...]:
@@ -191,7 +191,9 @@ class _Engine:
             raise SadTalkerError("espeak-ng is installed without its voices. Install the package espeak-ng-data too.")
         self._callback = _Callback(self._collect)  # the library keeps a bare pointer to it
         self._library.espeak_SetSynthCallback(self._callback)
-        self.languages = tuple(language for language, _ in self._listed(None))
+        # A language's first name isn't always one that the library finds it by: French is "fr-fr", but found as "fr".
+        self.files = dict(reversed(self._listed(None)))
+        """Of the voice of each language."""
         self.variants = tuple(
             identifier.split("/", 1)[1] for _, identifier in self._listed(_Voice(languages=_pointer(b"variant")))
         )
@@ -201,7 +203,9 @@ class _Engine:
     ) -> tuple[NDArray[np.float32], list[tuple[int, str]]]:
         """Samples (S,) in [-1, 1] at ``sample_rate``, and where each phoneme or pause begins."""
         self._parts, self._events = [], []
-        self._library.espeak_SetVoiceByName(voice.encode())
+        language, separator, variant = voice.partition("+")
+        if self._library.espeak_SetVoiceByName((self.files[language] + separator + variant).encode()):
+            raise SadTalkerError(f"espeak-ng cannot load its voice '{voice}'. Install its data (espeak-ng-data) again.")
         for parameter, value in parameters.items():
             self._library.espeak_SetParameter(parameter, int(value), 0)
         encoded = text.encode()
@@ -217,7 +221,8 @@ class _Engine:
             if events[number].type == _PHONEME:
                 letters = bytes(events[number].symbol).split(b"\0")[0].decode(errors="ignore")
                 symbol = unicodedata.normalize("NFC", letters).strip(STRESS_MARKS)
-                self._events.append((events[number].sample, symbol))
+                if not symbol.startswith("("):  # "(en)": from here on it is read as a word of another language
+                    self._events.append((events[number].sample, symbol))
             number += 1
         return 0
 

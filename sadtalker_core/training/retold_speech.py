@@ -6,7 +6,7 @@ into the next. The face is a tracked one, so nothing of how phonemes look is mad
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,10 +21,8 @@ from .phoneme_speech import Phoneme, PhonemeSpeech
 from .revoice import Copy, revoiced_copies
 from .speech_alignment import align, realign
 from .speech_frames import Utterance, face_at, frame_seconds, frames_of
-from .synthetic_speech import REVOICED_FLITE, tell_by_espeak, tell_by_flite, within_silence
+from .synthetic_speech import REVOICED_PEOPLE, tell_by_espeak, tell_by_flite, tell_by_pico, within_silence
 
-RETELLINGS = 2
-"""By each of the two synthesisers."""
 EDGE_S = 1.0
 """Before the first sound and after the last one time runs as in the recording."""
 
@@ -38,24 +36,43 @@ class Sentence:
     recorded: Utterance
 
 
+@dataclass(frozen=True, slots=True)
+class Teller:
+    """An engine that reads sentences aloud in several voices."""
+
+    tell: Callable[[Sequence[str], np.random.Generator], Iterable[PhonemeSpeech]]
+    retellings: int
+    """of each sentence"""
+    revoiced: bool
+    """whether there are re-voiced copies too: worth it for voices made from recordings of people"""
+
+
+TELLERS = {
+    "espeak": Teller(lambda texts, random: (tell_by_espeak(text, random) for text in texts), 4, False),
+    "flite": Teller(lambda texts, random: (tell_by_flite(text, random) for text in texts), 2, True),
+    "pico": Teller(tell_by_pico, 2, True),
+}
+
+
 def retold_utterances(sentences: Sequence[Sentence], seed: int, folder: Path, workers: int) -> list[Utterance]:
-    """Each sentence in timbres of espeak-ng, and as often by Flite, with re-voiced copies, which ``folder`` keeps."""
+    """Each sentence told by each of ``TELLERS``; ``folder`` keeps the re-voiced copies."""
     random = np.random.default_rng(seed)
-    sentences = [*sentences] * RETELLINGS
     made: list[Utterance] = []
-    for name, teller in (("espeak", tell_by_espeak), ("flite", tell_by_flite)):
+    for name, teller in TELLERS.items():
+        tasks = [*sentences] * teller.retellings
+        speeches = teller.tell([sentence.words for sentence in tasks], random)
         told = [
-            within_silence(teller(sentence.words, random), random)
-            for sentence in tqdm(sentences, desc=f"retold by {name}", unit="sentence")
+            within_silence(speech, random)
+            for speech in tqdm(speeches, desc=f"retold by {name}", unit="sentence", total=len(tasks))
         ]
         copies = [[Copy(log_mel(speech.samples).half(), 1.0)] for speech in told]
-        if name == "flite":
-            names = [f"{seed}_{number:05d}_{sentence.name}" for number, sentence in enumerate(sentences)]
+        if teller.revoiced:
+            names = [f"{number:05d}_{sentence.name}" for number, sentence in enumerate(tasks)]
             voices = [(n, Waveform(speech.samples)) for n, speech in zip(names, told, strict=True)]
-            revoiced = revoiced_copies(voices, folder, REVOICED_FLITE, workers)
+            revoiced = revoiced_copies(voices, folder / name, REVOICED_PEOPLE, workers)
             copies = [[own, *revoiced[n]] for [own], n in zip(copies, names, strict=True)]
-        moments = _moments_in_recordings(sentences, told)
-        for sentence, speech, times, versions in zip(sentences, told, moments, copies, strict=True):
+        moments = _moments_in_recordings(tasks, told)
+        for sentence, speech, times, versions in zip(tasks, told, moments, copies, strict=True):
             for copy in versions:
                 seconds = frame_seconds(frames_of(copy.mel)) / copy.duration
                 seconds = moments_of_sounds(seconds, speech.phonemes, times)

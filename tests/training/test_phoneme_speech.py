@@ -34,7 +34,7 @@ def decibels(samples: torch.Tensor, start_s: float, end_s: float) -> float:
 
 
 @pytest.mark.usefixtures("library")
-@pytest.mark.parametrize("voice", ["en-us", "en-gb+f2", "de+m4", "es+Lee"])
+@pytest.mark.parametrize("voice", ["en-us", "en-gb+m1", "de+m4", "es+Lee"])
 def test_times_agree_with_the_sound(voice):
     speech = speak("tapa tafa kapa", voice)
     heard = speech.phonemes
@@ -51,6 +51,23 @@ def test_times_agree_with_the_sound(voice):
             noise = decibels(speech.samples, phoneme.start_s, phoneme.end_s)
             vowel = decibels(speech.samples, following.start_s, following.end_s)
             assert vowel - 35 < noise < vowel - 8
+
+
+@pytest.mark.usefixtures("library")
+def test_each_language_has_its_own_voice():
+    """The library goes on with the voice before when it doesn't know a name."""
+
+    def read(voice: str) -> str:
+        return "".join(phoneme.symbol for phoneme in speak("bonjour", voice).phonemes)
+
+    assert read("es") == "boŋxowɾ"
+    assert read("fr-fr") == read("fr-fr+f2") == "bɔ̃ʒuʁ"
+    assert read("en-gb").startswith("bɔːnʒ")
+
+
+@pytest.mark.usefixtures("library")
+def test_words_of_another_language_are_no_sounds_of_their_own():
+    assert "".join(phoneme.symbol for phoneme in speak("the", "fr-fr").phonemes) == "ðə"
 
 
 @pytest.mark.usefixtures("library")
