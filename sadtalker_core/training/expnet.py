@@ -57,18 +57,16 @@ class ExpNetTraining:
     weight_decay: float = 0.05
     landmark_weight: float = 4.0
     """of the landmark terms against the coefficients' (both in canonical units squared a vertex)"""
-    recorded_share: float = 0.08
+    recorded_share: float = 0.09
     """of each batch: the recordings themselves"""
-    revoiced_share: float = 0.17
+    revoiced_share: float = 0.18
     """of each batch: the recordings in other voices"""
-    retold_share: float = 0.24
+    retold_share: float = 0.22
     """of each batch: the recordings' sentences in synthetic voices"""
-    synthetic_share: float = 0.23
+    synthetic_share: float = 0.29
     """of each batch: espeak-ng, many languages"""
-    flite_share: float = 0.06
+    flite_share: float = 0.07
     """of each batch: Flite's voices and copies of them"""
-    pico_share: float = 0.07
-    """of each batch: Pico's voices, six languages, and copies of them"""
     silence_share: float = 0.15
     """of each batch: digital silence or noise, with closed lips"""
     blink_share: float = 0.2
@@ -86,7 +84,6 @@ class ExpNetTraining:
             "retold": self.retold_share,
             "synthetic": self.synthetic_share,
             "flite": self.flite_share,
-            "pico": self.pico_share,
             SILENCE: self.silence_share,
         }
 

@@ -33,14 +33,7 @@ from .revoice import Copy, Revoicing, revoiced_copies
 from .speech_alignment import align, grid_sentence, realign
 from .speech_data import FittedClip, blink_movement, fit_clip, mouth_opening
 from .speech_frames import SpeechFrames, Utterance, gather_frames, recorded, revoiced
-from .synthetic_speech import (
-    copied_utterances,
-    flite_speeches,
-    pico_speeches,
-    quiet_utterances,
-    synthetic_utterances,
-    within_silence,
-)
+from .synthetic_speech import flite_utterances, quiet_utterances, synthetic_utterances, within_silence
 from .tracks import CORPORA, read_tracks, track_corpora
 
 LOG = logging.getLogger(__name__)
@@ -69,8 +62,8 @@ class OpenPackTraining:
     out: Path
     workers: int = 2
     synthetic_utterances: int = 2400
-    people_utterances: int = 700
-    """of Flite and of Pico each; 0: neither is used, nor are the recordings' sentences retold"""
+    flite_utterances: int = 700
+    """0: Flite is not used, nor are the recordings' sentences retold"""
     quiet_rooms: int = 300
     expnet_from: Path | None = None
     """an ExpNet's file to go on from instead of anew, see ``train_expnet``"""
@@ -208,21 +201,15 @@ def _speech_frames(
         utterances += [revoiced(original, copy) for copy in copies[clip.name]]
     coarticulation, seed = _coarticulation(clips), plan.expnet.seed
     utterances += synthetic_utterances(model, coarticulation, resting, plan.synthetic_utterances, seed)
-    if plan.people_utterances:
+    if plan.flite_utterances:
         sentences = [
             Sentence(clip.name, grid_sentence(clip.name), original)
             for clip, original in zip(clips, originals, strict=True)
         ]
-        folder = plan.cache / "revoiced" / f"seed_{seed}"
-        utterances += retold_utterances(sentences, seed, folder / "retold", plan.workers)
-        speeches = {
-            "flite": flite_speeches(plan.people_utterances, seed),
-            "pico": pico_speeches(plan.people_utterances, seed),
-        }
-        for source, spoken in speeches.items():
-            utterances += copied_utterances(
-                source, model, coarticulation, resting, spoken, folder / source, plan.workers
-            )
+        utterances += retold_utterances(sentences, seed, plan.cache / "revoiced" / "retold", plan.workers)
+        utterances += flite_utterances(
+            model, coarticulation, resting, plan.flite_utterances, seed, plan.cache / "revoiced" / "flite", plan.workers
+        )
     utterances += quiet_utterances(resting, plan.quiet_rooms, plan.expnet.seed)
     motion = _fitted(plan, model, "motion")
     faces = torch.cat([c.expression[c.valid & (c.closure < OPEN_EYES)][::FACES_EVERY] for c in motion])

@@ -21,7 +21,7 @@ from .phoneme_speech import Phoneme, PhonemeSpeech
 from .revoice import Copy, revoiced_copies
 from .speech_alignment import align, realign
 from .speech_frames import Utterance, face_at, frame_seconds, frames_of
-from .synthetic_speech import REVOICED_PEOPLE, tell_by_espeak, tell_by_flite, tell_by_pico, within_silence
+from .synthetic_speech import REVOICED_FLITE, tell_by_espeak, tell_by_flite, within_silence
 
 EDGE_S = 1.0
 """Before the first sound and after the last one time runs as in the recording."""
@@ -50,7 +50,6 @@ class Teller:
 TELLERS = {
     "espeak": Teller(lambda texts, random: (tell_by_espeak(text, random) for text in texts), 4, False),
     "flite": Teller(lambda texts, random: (tell_by_flite(text, random) for text in texts), 2, True),
-    "pico": Teller(tell_by_pico, 2, True),
 }
 
 
@@ -67,9 +66,9 @@ def retold_utterances(sentences: Sequence[Sentence], seed: int, folder: Path, wo
         ]
         copies = [[Copy(log_mel(speech.samples).half(), 1.0)] for speech in told]
         if teller.revoiced:
-            names = [f"{number:05d}_{sentence.name}" for number, sentence in enumerate(tasks)]
+            names = [f"{seed}_{number:05d}_{sentence.name}" for number, sentence in enumerate(tasks)]
             voices = [(n, Waveform(speech.samples)) for n, speech in zip(names, told, strict=True)]
-            revoiced = revoiced_copies(voices, folder / name, REVOICED_PEOPLE, workers)
+            revoiced = revoiced_copies(voices, folder / name, REVOICED_FLITE, workers)
             copies = [[own, *revoiced[n]] for [own], n in zip(copies, names, strict=True)]
         moments = _moments_in_recordings(tasks, told)
         for sentence, speech, times, versions in zip(tasks, told, moments, copies, strict=True):

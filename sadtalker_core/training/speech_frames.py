@@ -21,7 +21,7 @@ MARGIN = COLUMNS
 """Columns kept on both sides of an utterance, copies of its outermost ones, so that windows may reach beyond it."""
 SILENCE = "silence"
 """The source of rooms in which nobody speaks."""
-LEAD = {"recorded": 1.2, "revoiced": 1.2, "retold": 1.2, "synthetic": 3.2, "flite": 3.2, "pico": 3.2, SILENCE: 0.0}
+LEAD = {"recorded": 1.2, "revoiced": 1.2, "retold": 1.2, "synthetic": 3.2, "flite": 3.2, SILENCE: 0.0}
 """Columns of 12.5 ms by which the lips lead the window they are learned with, for each source. Squared errors make a
 network move when it is sure of a sound, which is late: with no lead the openings of speakers it never heard come 10 to
 20 ms after theirs. The mouths of the coarticulation model need more: learned with as much as tracked ones, voices
@@ -35,7 +35,7 @@ class Utterance:
     """Speech and the face that goes with it, 25 frames a second."""
 
     source: str
-    """'recorded', 'revoiced', 'retold', 'synthetic', 'flite', 'pico' or 'silence'"""
+    """'recorded', 'revoiced', 'retold', 'synthetic', 'flite' or 'silence'"""
     mel: Tensor
     """(C, 80)"""
     expression: Tensor

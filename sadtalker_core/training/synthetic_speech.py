@@ -1,4 +1,4 @@
-"""Synthetic sound: words read by three engines with the mouth that coarticulation gives them, and empty rooms."""
+"""Synthetic sound: words read by espeak-ng and Flite with the mouth that coarticulation gives them, and empty rooms."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from ..flow import MODEL_FPS, SAMPLE_RATE, Waveform
 from .coarticulation import Coarticulation, closure_weight
 from .flite_speech import FLITE_VOICES, speak_flite
 from .phoneme_speech import TRAINING_LANGUAGES, TRAINING_VARIANTS, Phoneme, PhonemeSpeech, speak
-from .pico_speech import ESPEAK_LANGUAGES, FREQUENT_WORDS, PICO_RATES, Reading, speak_pico
 from .revoice import Revoicing, revoiced_copies
 from .speech_frames import SILENCE, Utterance, frames_of
 
 WORDS_A_MINUTE = (120, 240)
 FLITE_STRETCH = (0.7, 1.15)
 """Of the sounds of Flite's voices, which read slowly."""
-REVOICED_PEOPLE = Revoicing(pitch=(0.7, 1.6), envelope=(0.85, 1.2), duration=(0.85, 1.15))
-"""Of the voices of Flite and Pico; milder than for the recordings, for many people to start from are more than one."""
+REVOICED_FLITE = Revoicing(pitch=(0.7, 1.6), envelope=(0.85, 1.2), duration=(0.85, 1.15))
+"""Milder than for the recordings: four people to start from are more than one."""
+ENGLISH_DIALECTS = ("en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp")
+"""Of espeak-ng, for sentences that have to be English."""
 ONSETS = (
     "b", "p", "m", "f", "v", "d", "t", "n", "s", "z", "l", "r", "g", "k", "h", "w", "j", "sh", "ch", "bl", "br", "pr",
     "pl", "fl", "fr", "tr", "dr", "st", "sp", "sm", "kr", "gl", "", "",
@@ -45,9 +46,7 @@ COMMON_WORDS = (
 )
 """What most English sentences are made of, with a space between the words."""
 COMMON_SHARE = 0.7
-"""Of the words that English voices of people read; the others are made up."""
-ENGLISH_DIALECTS = ("en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp")
-PICO_ENGLISH = ("en-GB", "en-US")
+"""Of the words that English voices read; the others are made up."""
 CLOSURE_WEIGHT = 4.0
 """How much more frames count in which the lips touch: that a closure is missed shows."""
 SILENCE_WEIGHT = 6.0
@@ -83,48 +82,33 @@ def synthetic_utterances(
     ]
 
 
-def flite_speeches(count: int, seed: int) -> list[PhonemeSpeech]:
-    """Common and made-up English words in random voices of Flite."""
-    random = np.random.default_rng(seed)
-    return [within_silence(tell_by_flite(english_words(random), random), random) for _ in range(count)]
-
-
-def pico_speeches(count: int, seed: int) -> list[PhonemeSpeech]:
-    """Words of the six languages of Pico, each in its voice."""
-    random = np.random.default_rng(seed)
-    readings: list[Reading] = []
-    for _ in range(count):
-        language = str(random.choice(tuple(ESPEAK_LANGUAGES)))
-        words = english_words(random) if language in PICO_ENGLISH else frequent_words(language, random)
-        readings.append(Reading(words, language, int(random.integers(*PICO_RATES))))
-    return [within_silence(spoken, random) for spoken in speak_pico(readings)]
-
-
-def copied_utterances(
-    source: str,
+def flite_utterances(
     model: MorphableModel,
     coarticulation: Coarticulation,
     resting: Tensor,
-    speeches: Sequence[PhonemeSpeech],
+    count: int,
+    seed: int,
     folder: Path,
     workers: int,
 ) -> list[Utterance]:
-    """Speeches in people's voices, each as it is and re-voiced; ``folder`` keeps the re-voiced copies."""
-    names = [f"{number:04d}" for number in range(len(speeches))]
+    """``count`` utterances in Flite's voices, each as it is and re-voiced; ``folder`` keeps the re-voiced copies."""
+    random = np.random.default_rng(seed)
+    speeches = [within_silence(random_flite_speech(random), random) for _ in range(count)]
+    names = [f"flite_{seed}_{number:04d}" for number in range(count)]
     copies = revoiced_copies(
         [(name, Waveform(spoken.samples)) for name, spoken in zip(names, speeches, strict=True)],
         folder,
-        REVOICED_PEOPLE,
+        REVOICED_FLITE,
         workers,
     )
     made: list[Utterance] = []
     for name, spoken in zip(names, speeches, strict=True):
-        made.append(_utterance(source, model, coarticulation, resting, spoken.phonemes, log_mel(spoken.samples)))
+        made.append(_utterance("flite", model, coarticulation, resting, spoken.phonemes, log_mel(spoken.samples)))
         for copy in copies[name]:
             phonemes = tuple(
                 Phoneme(p.symbol, p.start_s * copy.duration, p.end_s * copy.duration) for p in spoken.phonemes
             )
-            made.append(_utterance(source, model, coarticulation, resting, phonemes, copy.mel.float()))
+            made.append(_utterance("flite", model, coarticulation, resting, phonemes, copy.mel.float()))
     return made
 
 
@@ -181,20 +165,14 @@ def random_speech(random: np.random.Generator) -> PhonemeSpeech:
     return tell_by_espeak(words, random, TRAINING_LANGUAGES)
 
 
-def english_words(random: np.random.Generator) -> str:
-    """Common and made-up words."""
+def random_flite_speech(random: np.random.Generator) -> PhonemeSpeech:
+    """Common and made-up words, in a random voice of Flite."""
     common = COMMON_WORDS.split()
     words = [
         str(random.choice(common)) if random.random() < COMMON_SHARE else made_up_words(random, 1)
         for _ in range(int(random.integers(6, 13)))
     ]
-    return " ".join(words)
-
-
-def frequent_words(language: str, random: np.random.Generator) -> str:
-    """Common words of a language of ``FREQUENT_WORDS``, with a comma now and then."""
-    words = random.choice(FREQUENT_WORDS[language].split(), int(random.integers(6, 13)))
-    return " ".join(word + "," * int(random.random() < PAUSE_SHARE) for word in words)
+    return tell_by_flite(" ".join(words), random)
 
 
 def tell_by_espeak(
@@ -215,13 +193,6 @@ def tell_by_espeak(
 def tell_by_flite(words: str, random: np.random.Generator) -> PhonemeSpeech:
     """Words in a random voice of Flite."""
     return speak_flite(words, str(random.choice(FLITE_VOICES)), stretch=random.uniform(*FLITE_STRETCH))
-
-
-def tell_by_pico(texts: Sequence[str], random: np.random.Generator) -> list[PhonemeSpeech]:
-    """English texts, each in one of Pico's English voices."""
-    return speak_pico(
-        [Reading(text, str(random.choice(PICO_ENGLISH)), int(random.integers(*PICO_RATES))) for text in texts]
-    )
 
 
 def within_silence(spoken: PhonemeSpeech, random: np.random.Generator) -> PhonemeSpeech:

@@ -1,5 +1,6 @@
 """Speech in people's voices: the times against the sound itself, the names of the sounds, the errors."""
 
+import numpy as np
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import SadTalkerError
@@ -7,7 +8,7 @@ from sadtalker_pack.sadtalker_core.training import flite_speech
 from sadtalker_pack.sadtalker_core.training.coarticulation import LAGS, NAMES, Coarticulation, groups_of
 from sadtalker_pack.sadtalker_core.training.flite_speech import FLITE_VOICES, IPA, speak_flite
 from sadtalker_pack.sadtalker_core.training.speech_data import mouth_opening
-from sadtalker_pack.sadtalker_core.training.synthetic_speech import copied_utterances, flite_speeches
+from sadtalker_pack.sadtalker_core.training.synthetic_speech import flite_utterances, random_flite_speech
 from sadtalker_pack.sadtalker_core.weights.open_pack import OPEN_ASSETS, load_morphable_model
 
 
@@ -70,12 +71,11 @@ def test_copies_in_other_voices_close_the_lips_with_their_words(tmp_path):
     model = load_morphable_model(OPEN_ASSETS / "morphable.safetensors")
     features = len(LAGS) * len(NAMES)
     open_mouth = Coarticulation(torch.zeros(features, 64), torch.zeros(features), torch.zeros(64))
-    speeches = flite_speeches(1, 0)
-    assert speeches[0].phonemes
-    made = copied_utterances("flite", model, open_mouth, torch.zeros(64), speeches, tmp_path, workers=1)
+    made = flite_utterances(model, open_mouth, torch.zeros(64), 1, 0, tmp_path, workers=1)
     assert len(made) == 7
+    spoken = random_flite_speech(np.random.default_rng(0))
+    assert spoken.phonemes
     for utterance in made:
-        assert utterance.source == "flite"
         opening = mouth_opening(model.mean + model.offsets(utterance.expression))
         assert utterance.mel.shape[0] >= len(opening) * 80 // 25
         assert opening[utterance.weight == utterance.weight.max()].max() < 0.01

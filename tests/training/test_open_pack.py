@@ -57,7 +57,7 @@ def plan(tmp_path_factory, demo_picture, demo_speech, synthesiser):
         cache=folder / "runs",
         out=folder / "pack",
         synthetic_utterances=2,
-        people_utterances=0,
+        flite_utterances=0,
         expnet=ExpNetTraining(falls=(1,), averaged=1, batch_size=16),
         posevae=PoseVAETraining(steps=2, batch_size=4, min_windows=1),
     )

@@ -37,7 +37,6 @@ def recording(mel, expression):
 
 def test_retold_sentences_show_the_sounds_when_they_are_heard(tmp_path):
     pytest.importorskip("pyworld")
-    pytest.importorskip("ttspico")
     try:
         speak_flite("a", "slt")
     except SadTalkerError as error:
