@@ -111,7 +111,7 @@ def speak(text: str, voice: str, *, rate: int = 165, pitch: int = 50, melody: in
 
 def voices() -> tuple[str, ...]:
     """Languages that espeak-ng reads, in alphabetical order, by the name that ``speak`` takes."""
-    return tuple(sorted(_engine().files))
+    return tuple(sorted(_engine().voice_files))
 
 
 def variants() -> tuple[str, ...]:
@@ -192,8 +192,8 @@ class _Engine:
         self._callback = _Callback(self._collect)  # the library keeps a bare pointer to it
         self._library.espeak_SetSynthCallback(self._callback)
         # A language's first name isn't always one that the library finds it by: French is "fr-fr", but found as "fr".
-        self.files = dict(reversed(self._listed(None)))
-        """Of the voice of each language."""
+        # Of two voices for one language the first listed is kept.
+        self.voice_files = dict(reversed(self._listed(None)))
         self.variants = tuple(
             identifier.split("/", 1)[1] for _, identifier in self._listed(_Voice(languages=_pointer(b"variant")))
         )
@@ -204,7 +204,7 @@ class _Engine:
         """Samples (S,) in [-1, 1] at ``sample_rate``, and where each phoneme or pause begins."""
         self._parts, self._events = [], []
         language, separator, variant = voice.partition("+")
-        if self._library.espeak_SetVoiceByName((self.files[language] + separator + variant).encode()):
+        if self._library.espeak_SetVoiceByName((self.voice_files[language] + separator + variant).encode()):
             raise SadTalkerError(f"espeak-ng cannot load its voice '{voice}'. Install its data (espeak-ng-data) again.")
         for parameter, value in parameters.items():
             self._library.espeak_SetParameter(parameter, int(value), 0)
