@@ -81,7 +81,7 @@ def speak(text: str, voice: str, *, rate: int = 165, pitch: int = 50, melody: in
     """Read ``text`` aloud.
 
     The library's voices tremble at random from one call to the next; a process that makes the same calls in the same
-    order as another hears the same. Not for several threads at once.
+    order as another hears the same, with version 1.52 of the library or later. Not for several threads at once.
 
     Args:
         voice: a language of ``voices()``, or language+variant with one of ``variants()``: "en-us+f2".
@@ -189,6 +189,8 @@ class _Engine:
         self.sample_rate: int = self._library.espeak_Initialize(_SYNCHRONOUS, 0, data, options)
         if self.sample_rate <= 0:
             raise SadTalkerError("espeak-ng is installed without its voices. Install the package espeak-ng-data too.")
+        if hasattr(self._library, "espeak_ng_SetRandSeed"):  # else it takes the time of day: before version 1.52
+            self._library.espeak_ng_SetRandSeed(ctypes.c_long(0))
         self._callback = _Callback(self._collect)  # the library keeps a bare pointer to it
         self._library.espeak_SetSynthCallback(self._callback)
         # A language's first name isn't always one that the library finds it by: French is "fr-fr", but found as "fr".

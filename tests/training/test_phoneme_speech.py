@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -18,6 +22,7 @@ from sadtalker_pack.sadtalker_core.training.phoneme_speech import (
 )
 
 RATE = 1000
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +71,20 @@ def test_each_language_has_its_own_voice():
     assert "x" in read("es")
     assert read("en-gb") == read("en-gb+m1")
     assert not set("xʁ") & set(read("en-gb"))
+
+
+@pytest.mark.usefixtures("library")
+def test_another_process_hears_the_same():
+    """A whisper is noise from end to end."""
+    code = (
+        "import sys\n"
+        "from sadtalker_core.training.phoneme_speech import speak\n"
+        "sys.stdout.buffer.write(speak('two', 'en-us+whisper').samples.numpy().tobytes())"
+    )
+    command = [sys.executable, "-c", code]
+    once, again = (subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout for _ in range(2))
+    assert len(once) > 16000
+    assert once == again
 
 
 @pytest.mark.usefixtures("library")
