@@ -75,8 +75,9 @@ class Coarticulation:
         """Expressions (frames, 64) at 25 frames a second, lips closed in the middle of bilabials, nearly at f and v."""
         shares = group_shares(phonemes, frames)
         smooth = (lagged(shares, frames) - self.feature_mean) @ self.weights + self.expression_mean
-        touch, jaw = closure_weight(phonemes, frames), jaw_weight(shares, frames)
-        closed = torch.where(touch > 0, touch, jaw)
+        # As the lips part, the jaw of the vowel takes over: a vowel between two bilabials has no other frames.
+        parted = 1 - closure_reach(phonemes, frames).amax(0)
+        closed = closure_weight(phonemes, frames) + parted * jaw_weight(shares, frames)
         return torch.lerp(smooth, close_lips(model, smooth), closed[:, None])
 
 
@@ -134,14 +135,22 @@ def jaw_weight(shares: Tensor, frames: int) -> Tensor:
 
 
 def closure_weight(phonemes: Sequence[Phoneme], frames: int) -> Tensor:
-    """(frames,) how far consonants hold the lips together, see ``HOLDS``, falling to 0 from 0.3 to 1.3 frames off."""
+    """(frames,) how far consonants hold the lips together, see ``HOLDS``."""
+    return (torch.tensor([*HOLDS.values()])[:, None] * closure_reach(phonemes, frames)).amax(0)
+
+
+def closure_reach(phonemes: Sequence[Phoneme], frames: int) -> Tensor:
+    """(len(HOLDS), frames) where such consonants hold the lips: 1, falling to 0 from 0.3 to 1.3 frames off."""
     middle = (torch.arange(frames) + 0.5) / MODEL_FPS
-    weight = torch.zeros(frames)
+    reach = torch.zeros(len(HOLDS), frames)
     for phoneme in phonemes:
-        hold = max((HOLDS.get(NAMES[group], 0.0) for group in groups_of(phoneme.symbol)), default=0.0)
         # The lips part at the burst of a stop, before the breath that follows it.
         breath = RELEASE_S if phoneme.symbol.startswith(tuple(STOPS)) else 0.0
         release = max(phoneme.start_s, phoneme.end_s - breath)
         outside = torch.maximum(phoneme.start_s - middle, middle - release).clamp_min(0)
-        weight = torch.maximum(weight, hold * (1.3 - outside * MODEL_FPS).clamp(0, 1))
-    return weight
+        near = (1.3 - outside * MODEL_FPS).clamp(0, 1)
+        names = {NAMES[group] for group in groups_of(phoneme.symbol)}
+        for kind, name in enumerate(HOLDS):
+            if name in names:
+                reach[kind] = torch.maximum(reach[kind], near)
+    return reach

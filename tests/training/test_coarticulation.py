@@ -15,6 +15,7 @@ from sadtalker_pack.sadtalker_core.training.coarticulation import (
 from sadtalker_pack.sadtalker_core.training.phoneme_speech import Phoneme
 from sadtalker_pack.sadtalker_core.training.speech_data import mouth_opening
 from sadtalker_pack.sadtalker_core.weights.open_pack import OPEN_ASSETS, load_morphable_model
+from torch import Tensor
 
 BILABIAL = NAMES.index("bilabial")
 
@@ -106,3 +107,18 @@ def test_a_bilabial_closes_the_lips_whatever_the_regression_says(model):
     opening = mouth_opening(model.mean + model.offsets(expression))
     assert opening[3] > 0.05
     assert opening[10:12].max() < 0.01  # the rest of the stop is breath
+
+
+def test_a_vowel_between_two_bilabials_opens_as_far_as_the_times_allow(model):
+    """All of its frames are near a closure; the jaw of the open vowel must not wait for one that isn't."""
+    features = len(LAGS) * len(NAMES)
+    ajar = Coarticulation(torch.zeros(features, 64), torch.zeros(features), model.project(torch.zeros(1, 478, 3))[0])
+
+    def opening(vowel: str) -> Tensor:
+        sounds = [Phoneme("m", 0.2, 0.28), Phoneme(vowel, 0.28, 0.38), Phoneme("m", 0.38, 0.46)]
+        return mouth_opening(model.mean + model.offsets(ajar.expression(model, sounds, 16)))
+
+    neutral = opening("ə")
+    assert opening("a")[8] > 1.2 * neutral[8]
+    assert opening("i")[8] < 0.9 * neutral[8]
+    assert opening("a")[5:7] == pytest.approx(neutral[5:7], abs=1e-3)
