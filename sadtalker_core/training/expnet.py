@@ -43,7 +43,7 @@ AVERAGED_RATE = 0.11
 class ExpNetTraining:
     """Every number of the run; travels in the file it makes."""
 
-    falls: tuple[int, ...] = (18000, 27000, 36000)
+    falls: tuple[int, ...] = (18000, 27000)
     """After so many steps the learning rate has fallen to nothing and rises again, less high (Loshchilov and Hutter,
     "SGDR", 2017). A run that leaves out the last ones begins like this one"""
     averaged: int = 4000
