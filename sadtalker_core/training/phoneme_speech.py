@@ -189,7 +189,8 @@ class _Engine:
         self.sample_rate: int = self._library.espeak_Initialize(_SYNCHRONOUS, 0, data, options)
         if self.sample_rate <= 0:
             raise SadTalkerError("espeak-ng is installed without its voices. Install the package espeak-ng-data too.")
-        if hasattr(self._library, "espeak_ng_SetRandSeed"):  # else it takes the time of day: before version 1.52
+        # Left to itself the library starts from another state in each process.
+        if hasattr(self._library, "espeak_ng_SetRandSeed"):  # since version 1.52
             self._library.espeak_ng_SetRandSeed(ctypes.c_long(0))
         self._callback = _Callback(self._collect)  # the library keeps a bare pointer to it
         self._library.espeak_SetSynthCallback(self._callback)

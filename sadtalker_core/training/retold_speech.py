@@ -6,7 +6,7 @@ into the next. The face is a tracked one, so nothing of how phonemes look is mad
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,9 +38,9 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Teller:
-    """An engine that reads sentences aloud in several voices."""
+    """An engine that reads a sentence aloud, each time in one of several voices."""
 
-    tell: Callable[[Sequence[str], np.random.Generator], Iterable[PhonemeSpeech]]
+    tell: Callable[[str, np.random.Generator], PhonemeSpeech]
     retellings: int
     """of each sentence"""
     revoiced: bool
@@ -48,8 +48,8 @@ class Teller:
 
 
 TELLERS = {
-    "espeak": Teller(lambda texts, random: (tell_by_espeak(text, random) for text in texts), 4, False),
-    "flite": Teller(lambda texts, random: (tell_by_flite(text, random) for text in texts), 2, True),
+    "espeak": Teller(tell_by_espeak, 4, False),
+    "flite": Teller(tell_by_flite, 2, True),
 }
 
 
@@ -59,10 +59,9 @@ def retold_utterances(sentences: Sequence[Sentence], seed: int, folder: Path, wo
     made: list[Utterance] = []
     for name, teller in TELLERS.items():
         tasks = [*sentences] * teller.retellings
-        speeches = teller.tell([sentence.words for sentence in tasks], random)
         told = [
-            within_silence(speech, random)
-            for speech in tqdm(speeches, desc=f"retold by {name}", unit="sentence", total=len(tasks))
+            within_silence(teller.tell(sentence.words, random), random)
+            for sentence in tqdm(tasks, desc=f"retold by {name}", unit="sentence")
         ]
         copies = [[Copy(log_mel(speech.samples).half(), 1.0)] for speech in told]
         if teller.revoiced:
