@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -12,9 +16,15 @@ from ..errors import WeightsError
 
 
 def save_checkpoint(
-    path: Path, step: int, modules: dict[str, nn.Module], optimiser: torch.optim.Optimizer, generator: torch.Generator
+    path: Path,
+    step: int,
+    run: Mapping[str, Any],
+    modules: dict[str, nn.Module],
+    optimiser: torch.optim.Optimizer,
+    generator: torch.Generator,
 ) -> None:
-    """Write modules, optimiser and random state after ``step`` steps."""
+    """Write modules, optimiser and random state after ``step`` steps of a run, ``run``: what JSON can hold and tells it
+    from others, its settings and the size of its data."""
     tensors: dict[str, Tensor] = {"step": torch.tensor(step), "generator": generator.get_state()}
     for name, module in modules.items():
         tensors |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
@@ -22,20 +32,36 @@ def save_checkpoint(
         tensors |= {f"optimiser.{number}.{key}": value for key, value in state.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    save_file({name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}, partial)
+    save_file({name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}, partial, _metadata(run))
     partial.rename(path)  # a stopped run leaves no half-written file behind
 
 
 def restore_checkpoint(
-    path: Path, modules: dict[str, nn.Module], optimiser: torch.optim.Optimizer, generator: torch.Generator
+    path: Path,
+    run: Mapping[str, Any],
+    modules: dict[str, nn.Module],
+    optimiser: torch.optim.Optimizer,
+    generator: torch.Generator,
 ) -> int:
     """Put back what ``save_checkpoint`` wrote; returns the steps done, 0 without a file.
 
     Raises:
-        WeightsError: the file is of another network.
+        WeightsError: the file is of another network, or of a run with other settings or data.
     """
     if not path.is_file():
         return 0
+    with safe_open(path, "pt") as file:
+        before, now = file.metadata() or {}, _metadata(run)
+    changed = [
+        f"{name} {before.get(name, 'not known')}, now {now.get(name, 'not known')}"
+        for name in now | before
+        if before.get(name) != now.get(name)
+    ]
+    if changed:
+        raise WeightsError(
+            f"{path} is of a run with other settings or data: {'; '.join(changed)}. "
+            "Delete it to start the training anew, or go on with what it was begun with."
+        )
     tensors = load_file(path)
     try:
         for name, module in modules.items():
@@ -54,3 +80,7 @@ def restore_checkpoint(
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name[len(prefix) + 1 :]: tensor for name, tensor in tensors.items() if name.startswith(prefix + ".")}
+
+
+def _metadata(run: Mapping[str, Any]) -> dict[str, str]:
+    return {name: json.dumps(value) for name, value in run.items()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from math import cos, pi
 from pathlib import Path
 
@@ -152,7 +152,8 @@ def train_expnet(
     loss_of = ExpNetLoss(model, training.landmark_weight)
     optimiser = torch.optim.AdamW(network.parameters(), training.learning_rate, weight_decay=training.weight_decay)
     modules = {"network": network, "mean": averaged}
-    done = restore_checkpoint(checkpoint, modules, optimiser, generator)
+    run = asdict(training) | {f"frames {name}": len(numbers) for name, numbers in frames.source.items()}
+    done = restore_checkpoint(checkpoint, run, modules, optimiser, generator)
     even = replace(frames, lead=torch.full_like(frames.lead, EVEN_LEAD))
     fallen = training.falls[-1]
     steps = fallen + training.averaged
@@ -181,7 +182,7 @@ def train_expnet(
         means = running_means(means, terms)
         bar.set_postfix({name.split("/")[1]: f"{value:.4f}" for name, value in means.items()}, refresh=False)
         if (step + 1) % CHECKPOINT_STEPS == 0:
-            save_checkpoint(checkpoint, step + 1, modules, optimiser, generator)
+            save_checkpoint(checkpoint, step + 1, run, modules, optimiser, generator)
     kept = ExpNet()
     kept.load_state_dict(averaged.module.state_dict())
     return kept.eval(), means

@@ -7,7 +7,7 @@ distance from the clip's resting pose, so that blocks sampled one after the othe
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -248,7 +248,8 @@ def train_posevae(
         optimiser, training.learning_rate, total_steps=training.steps, pct_start=0.1
     )
     modules = {"network": network, "encoder": encoder}
-    if done := restore_checkpoint(checkpoint, modules, optimiser, generator):
+    run = asdict(training) | {"windows": len(windows), "styles": styles}
+    if done := restore_checkpoint(checkpoint, run, modules, optimiser, generator):
         schedule.load_state_dict({"last_epoch": done - 1, "_step_count": done})
         schedule.step()
     voices = hear(windows, network)
@@ -267,7 +268,7 @@ def train_posevae(
         means = running_means(means, terms)
         bar.set_postfix({name.split("/")[1]: f"{value:.4f}" for name, value in means.items()}, refresh=False)
         if (step + 1) % CHECKPOINT_STEPS == 0:
-            save_checkpoint(checkpoint, step + 1, modules, optimiser, generator)
+            save_checkpoint(checkpoint, step + 1, run, modules, optimiser, generator)
     network.eval()
     spread_latents(network, encoder.eval(), islice(batches, training.spread_batches), generator)
     gain = match_spread(network, spread, voices, generator)

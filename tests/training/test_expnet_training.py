@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from sadtalker_pack.sadtalker_core.errors import WeightsError
 from sadtalker_pack.sadtalker_core.expnet.model import ExpNet
 from sadtalker_pack.sadtalker_core.training import expnet
 from sadtalker_pack.sadtalker_core.training.checkpoint import restore_checkpoint, save_checkpoint
@@ -97,7 +98,7 @@ def test_learning_rate_restarts_lower():
 def test_the_mean_of_the_weights_after_the_last_fall_is_kept(model, frames, tmp_path, monkeypatch):
     seen = []
 
-    def note(path, step, modules, *_):
+    def note(path, step, run, modules, *_):
         seen.append(modules["network"].mapping1.weight.detach().clone())
 
     monkeypatch.setattr(expnet, "CHECKPOINT_STEPS", 1)
@@ -137,6 +138,21 @@ def test_an_interrupted_run_goes_on_exactly(model, frames, tmp_path, monkeypatch
     assert all(map(torch.equal, whole.state_dict().values(), resumed.state_dict().values()))
 
 
+def test_a_run_does_not_go_on_with_other_settings_or_data(model, frames, tmp_path, monkeypatch):
+    monkeypatch.setattr(expnet, "CHECKPOINT_STEPS", 2)
+    training, path = ExpNetTraining(falls=(2,), averaged=0, batch_size=4), tmp_path / "a.safetensors"
+    train_expnet(model, frames, training, path)
+    before = path.read_bytes()
+    with pytest.raises(
+        WeightsError, match=r"other settings or data: falls \[2\], now \[3\]; anchor 2700, now 9\. Delete"
+    ):
+        train_expnet(model, frames, replace(training, falls=(3,), anchor=9), path)
+    fewer = replace(frames, source=frames.source | {"recorded": frames.source["recorded"][1:]})
+    with pytest.raises(WeightsError, match=r"frames recorded \d+, now \d+\. Delete"):
+        train_expnet(model, fewer, training, path)
+    assert path.read_bytes() == before
+
+
 def test_a_trained_network_only_goes_through_the_steps_that_are_averaged(model, frames, tmp_path, monkeypatch):
     steps = []
     monkeypatch.setattr(expnet, "CHECKPOINT_STEPS", 1)
@@ -165,4 +181,4 @@ def test_sources_have_their_own_lead_while_the_weights_are_averaged(model, frame
 def test_without_a_file_a_run_starts_at_the_beginning(tmp_path):
     network = torch.nn.Linear(2, 2)
     optimiser = torch.optim.AdamW(network.parameters())
-    assert restore_checkpoint(tmp_path / "none", {"network": network}, optimiser, torch.Generator()) == 0
+    assert restore_checkpoint(tmp_path / "none", {}, {"network": network}, optimiser, torch.Generator()) == 0
