@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
-import av
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
@@ -16,6 +14,7 @@ from ..errors import SadTalkerError
 from ..face3d.morphable import MorphableModel
 from ..flow import MODEL_FPS, SAMPLE_RATE, Waveform
 from ..training.tracks import VIDEO_SUFFIXES, read_track, track_video
+from ..weights.export import write_whole
 
 DEFAULT_TRACKS = Path("runs/evaluation/tracks")
 
@@ -69,26 +68,10 @@ def head_angles(model: MorphableModel, clip: RealClip) -> Tensor:
     return model.fit(clip.points[nearest], clip.width, clip.height).pose[:, :3]
 
 
-def read_pictures(path: Path, seconds: float) -> tuple[list[Tensor], float]:
-    """The first frames (3, H, W) in [0, 1] of a video, and its frames a second."""
-    pictures: list[Tensor] = []
-    with av.open(str(path)) as container:
-        stream = container.streams.video[0]
-        fps = float(stream.average_rate or MODEL_FPS)
-        for frame in container.decode(stream):
-            if len(pictures) >= seconds * fps:
-                break
-            pictures.append(torch.from_numpy(frame.to_ndarray(format="rgb24")).permute(2, 0, 1).float() / 255)
-    return pictures, fps
-
-
 def _tracked(path: Path, tracks: Path) -> Path:
     target = tracks / f"{path.stem}.safetensors"
     if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_suffix(".partial")
-        save_file(track_video(path), partial)
-        partial.rename(target)  # a stopped run leaves no half-written track behind
+        write_whole(target, track_video(path))
     return target
 
 

@@ -15,13 +15,13 @@ from ..audio.waveform import silence
 from ..audio.windows import mel_windows
 from ..errors import SadTalkerError
 from ..face3d.crop import crop_picture
-from ..flow import MODEL_FPS, SAMPLE_RATE, Waveform
+from ..flow import SAMPLE_RATE, Waveform
 from ..pack import Pack
 from ..pipeline import TalkingHeadOptions, talking_head
 from ..posevae.predict import draw_pose, hear_speech
 from ..training.phoneme_speech import EVALUATION_VOICES, speak, voices
 from .beat_align import beat_align, motion_beats, speech_onsets
-from .clips import RealClip, head_angles, read_pictures
+from .clips import RealClip, head_angles
 from .diversity import HeadDiversity, head_diversity
 from .drive import (
     FRAME_SIZE,
@@ -44,6 +44,7 @@ from .mouth import (
 )
 from .phonemes import PhonemeFigures, SpokenMouth, measure_phonemes, sentences_for
 from .requirements import NotMeasuredError
+from .video_clips import read_film
 
 SILENCE_SECONDS = 2.0
 TAKES = 20
@@ -259,8 +260,8 @@ def identity_figures(pack: Pack, clips: Sequence[RealClip]) -> IdentityFigures:
     embedder = FaceEmbedder()
     rendered, neighbours, missing = [], [], 0
     for clip, waveform in tqdm(voiced(clips), desc="identity", unit="clip"):
-        pictures, fps = read_pictures(clip.path, IDENTITY_SECONDS)
-        portrait = pictures[min(round(first_frame(clip) * fps / MODEL_FPS), len(pictures) - 1)]
+        pictures = [*read_film(clip.path, seconds=IDENTITY_SECONDS).pictures()]
+        portrait = pictures[min(first_frame(clip), len(pictures) - 1)]
         start = Waveform(waveform.samples[: int(IDENTITY_SECONDS * SAMPLE_RATE)])
         result = talking_head(pack, portrait, start, TalkingHeadOptions(size=FRAME_SIZE))
         source = embedder.embed(result.face.cropped)

@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..errors import WeightsError
+from ..weights.export import write_whole
 
 
 def save_checkpoint(
@@ -30,10 +31,7 @@ def save_checkpoint(
         tensors |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
     for number, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{number}.{key}": value for key, value in state.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    save_file({name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}, partial, _metadata(run))
-    partial.rename(path)  # a stopped run leaves no half-written file behind
+    write_whole(path, {name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}, _metadata(run))
 
 
 def restore_checkpoint(

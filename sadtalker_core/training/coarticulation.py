@@ -76,8 +76,8 @@ class Coarticulation:
         shares = group_shares(phonemes, frames)
         smooth = (lagged(shares, frames) - self.feature_mean) @ self.weights + self.expression_mean
         # As the lips part, the jaw of the vowel takes over: a vowel between two bilabials has no other frames.
-        parted = 1 - closure_reach(phonemes, frames).amax(0)
-        closed = closure_weight(phonemes, frames) + parted * jaw_weight(shares, frames)
+        reach = closure_reach(phonemes, frames)
+        closed = closure_weight(reach) + (1 - reach.amax(0)) * jaw_weight(shares, frames)
         return torch.lerp(smooth, close_lips(model, smooth), closed[:, None])
 
 
@@ -134,9 +134,9 @@ def jaw_weight(shares: Tensor, frames: int) -> Tensor:
     return F.avg_pool1d(padded, width, steps)[0, 0]
 
 
-def closure_weight(phonemes: Sequence[Phoneme], frames: int) -> Tensor:
-    """(frames,) how far consonants hold the lips together, see ``HOLDS``."""
-    return (torch.tensor([*HOLDS.values()])[:, None] * closure_reach(phonemes, frames)).amax(0)
+def closure_weight(reach: Tensor) -> Tensor:
+    """(frames,) how far consonants of this ``closure_reach`` hold the lips together, see ``HOLDS``."""
+    return (reach.new_tensor([*HOLDS.values()])[:, None] * reach).amax(0)
 
 
 def closure_reach(phonemes: Sequence[Phoneme], frames: int) -> Tensor:

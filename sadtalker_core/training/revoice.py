@@ -17,13 +17,14 @@ from zlib import crc32
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
 
 from ..audio.mel import log_mel
 from ..errors import SadTalkerError
 from ..flow import SAMPLE_RATE, Waveform
+from ..weights.export import write_whole
 
 LOG = logging.getLogger(__name__)
 FRAME_MILLISECONDS = 5.0
@@ -128,10 +129,7 @@ def _make_copies(job: tuple[Tensor, Path, Revoicing]) -> None:
     made = revoice(samples.double().numpy(), revoicing, random)
     tensors = {f"mel_{n}": log_mel(torch.from_numpy(voice)).half() for n, (voice, _) in enumerate(made)}
     tensors["durations"] = torch.tensor([duration for _, duration in made], dtype=torch.float64)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_suffix(".partial")
-    save_file(tensors, partial)
-    partial.rename(target)  # a stopped run leaves no half-written file behind
+    write_whole(target, tensors)
 
 
 def _read_copies(path: Path) -> list[Copy]:

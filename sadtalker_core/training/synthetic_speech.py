@@ -13,7 +13,7 @@ from tqdm import tqdm
 from ..audio.mel import log_mel
 from ..face3d.morphable import MorphableModel
 from ..flow import MODEL_FPS, SAMPLE_RATE, Waveform
-from .coarticulation import Coarticulation, closure_weight
+from .coarticulation import Coarticulation, closure_reach, closure_weight
 from .flite_speech import FLITE_VOICES, speak_flite
 from .phoneme_speech import TRAINING_LANGUAGES, TRAINING_VARIANTS, Phoneme, PhonemeSpeech, speak
 from .revoice import Revoicing, revoiced_copies
@@ -123,7 +123,7 @@ def _utterance(
     """Speech given as mel (C, 80), for as many frames as it fills."""
     frames = frames_of(mel)
     expression = coarticulation.expression(model, phonemes, frames)
-    weight = 1 + CLOSURE_WEIGHT * closure_weight(phonemes, frames)
+    weight = 1 + CLOSURE_WEIGHT * closure_weight(closure_reach(phonemes, frames))
     return Utterance(source, mel.half(), expression, torch.ones(frames, dtype=torch.bool), resting, weight)
 
 

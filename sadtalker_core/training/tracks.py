@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
 
@@ -19,6 +19,7 @@ from ..audio.waveform import mono_waveform
 from ..face3d.landmarks import load_landmarker
 from ..face3d.tracking import track_landmarks
 from ..flow import MODEL_FPS, SAMPLE_RATE, Waveform
+from ..weights.export import write_whole
 from ..weights.open_pack import OPEN_ASSETS
 
 LOG = logging.getLogger(__name__)
@@ -107,11 +108,7 @@ def resample_track(points: Tensor, times: Sequence[float], fps: float = MODEL_FP
 
 def _track_clip(job: tuple[Path, Path]) -> None:
     clip, target = job
-    tensors = track_video(clip)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_suffix(".partial")
-    save_file(tensors, partial)
-    partial.rename(target)  # a stopped run leaves no half-written track behind
+    write_whole(target, track_video(clip))
 
 
 def read_sound(path: Path, video_start: float) -> Tensor:

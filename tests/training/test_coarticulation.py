@@ -5,6 +5,7 @@ from sadtalker_pack.sadtalker_core.training.coarticulation import (
     NAMES,
     SILENCE,
     Coarticulation,
+    closure_reach,
     closure_weight,
     fit_coarticulation,
     group_shares,
@@ -64,14 +65,14 @@ def test_lagged_features_look_both_ways():
 
 
 def test_lips_touch_at_a_bilabial_and_only_there():
-    weight = closure_weight([Phoneme("m", 0.4, 0.48), Phoneme("a", 0.48, 0.8)], frames=30)
+    weight = closure_weight(closure_reach([Phoneme("m", 0.4, 0.48), Phoneme("a", 0.48, 0.8)], frames=30))
     assert weight[10:12].min() == 1
     assert weight[:8].max() == 0
     assert weight[15:].max() == 0
 
 
 def test_f_and_v_close_the_lips_less_than_a_bilabial():
-    weight = closure_weight([Phoneme("f", 0.4, 0.48), Phoneme("a", 0.48, 0.8)], frames=30)
+    weight = closure_weight(closure_reach([Phoneme("f", 0.4, 0.48), Phoneme("a", 0.48, 0.8)], frames=30))
     assert weight[10:12].tolist() == pytest.approx([0.7, 0.7])
     assert weight[15:].max() == 0
 
