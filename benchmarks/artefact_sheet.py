@@ -14,12 +14,13 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from sadtalker_core.face3d.extract import extract_face
-from sadtalker_core.face3d.morphable import MorphableModel
-from sadtalker_core.face3d.regions import CHIN, INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from sadtalker_core.face.extract import extract_face
+from sadtalker_core.face.morphable import MorphableModel, load_morphable_model
+from sadtalker_core.face.regions import CHIN, INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from sadtalker_core.files.assets import OPEN_ASSETS
 from sadtalker_core.flow import Coefficients, SourceFace
 from sadtalker_core.pack import Pack
-from sadtalker_core.weights.open_pack import OPEN_ASSETS, load_morphable_model, load_open_pack
+from sadtalker_core.packs.open.load import load_open_pack
 
 from .common import ROOT
 from .end_to_end_case import read_picture
@@ -59,7 +60,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=512, help="longer side of the frames, pixels")
     given = parser.parse_args()
     pack = load_open_pack()
-    faces = [extract_face(pack, read_picture(path), size=given.size) for path in given.pictures]
+    faces = [extract_face(pack.landmarker, pack.extractor, read_picture(path), size=given.size) for path in given.pictures]
     sheet = torch.cat([face_rows(pack, face) for face in faces], 1)
     levels = (sheet * 255).round().byte().permute(1, 2, 0).numpy()
     given.out.parent.mkdir(parents=True, exist_ok=True)

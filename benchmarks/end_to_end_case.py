@@ -21,14 +21,14 @@ from torch import Tensor
 
 from sadtalker_core.audio.waveform import mono_waveform
 from sadtalker_core.audio.windows import mel_windows
-from sadtalker_core.coefficients import combine
 from sadtalker_core.expnet.blink import random_blink
 from sadtalker_core.expnet.predict import predict_expression
-from sadtalker_core.face3d.extract import extract_face
-from sadtalker_core.facerender.render import render_frames
+from sadtalker_core.face.extract import extract_face
 from sadtalker_core.flow import MODEL_FPS
+from sadtalker_core.packs.open.load import load_open_pack
 from sadtalker_core.posevae.predict import predict_pose
-from sadtalker_core.weights.open_pack import load_open_pack
+from sadtalker_core.render.frames import render_frames
+from sadtalker_core.tracks.scale import combine
 
 from .common import ROOT, Timing, measure, peak_memory_mib
 
@@ -59,7 +59,7 @@ def measure_case(
     speech, rate = demo_speech(seconds)
     pack = timed("load the open pack", load_open_pack)
     mel = timed("audio to mel", lambda: mel_windows(mono_waveform(speech, rate), MODEL_FPS))
-    face = timed("extract 3DMM", lambda: extract_face(pack, picture, size=size))
+    face = timed("extract 3DMM", lambda: extract_face(pack.landmarker, pack.extractor, picture, size=size))
     own_expression, own_pose = face.coefficients.expression, face.coefficients.pose
     assert own_expression is not None
     assert own_pose is not None
@@ -67,13 +67,13 @@ def measure_case(
     expression = timed(
         "ExpNet",
         lambda: predict_expression(
-            pack.expnet, mel, own_expression[0], blink, basis=pack.basis, smoothing=pack.speech_smoothing
+            pack.expnet, mel, own_expression[0], blink, smoothing=pack.speech_smoothing
         ),
     )
     pose = timed(
         "PoseVAE",
         lambda: predict_pose(
-            pack.posevae, mel, own_pose[0], 0, _generator(seed), basis=pack.basis, sampling=pack.pose_sampling
+            pack.posevae, mel, own_pose[0], 0, _generator(seed), sampling=pack.pose_sampling
         ),
     )
     keypoints = timed("mapping", lambda: pack.mapping.keypoints(face, combine(expression, pose)))

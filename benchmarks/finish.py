@@ -12,14 +12,14 @@ import torch
 
 from sadtalker_core.audio.waveform import mono_waveform
 from sadtalker_core.audio.windows import mel_windows
-from sadtalker_core.face3d.extract import extract_face
-from sadtalker_core.facerender.render import render_frames
-from sadtalker_core.finish.detail import transfer_detail
-from sadtalker_core.finish.matte import cut_out
-from sadtalker_core.finish.paste import paste_back
+from sadtalker_core.face.extract import extract_face
+from sadtalker_core.finish.place.cut_out import cut_out
+from sadtalker_core.finish.place.paste import paste_back
+from sadtalker_core.finish.sharpen.detail import transfer_detail
 from sadtalker_core.flow import MODEL_FPS
+from sadtalker_core.packs.open.load import load_open_pack
 from sadtalker_core.pipeline import TalkingHeadOptions, predict_coefficients
-from sadtalker_core.weights.open_pack import load_open_pack
+from sadtalker_core.render.frames import render_frames
 
 from .common import environment, environment_line, format_table, measure, write_json
 from .end_to_end_case import DEMO, demo_speech, read_picture
@@ -54,7 +54,7 @@ def main() -> None:
 def measure_stages(size: int, warmup: int, repeats: int) -> dict[str, Any]:
     """Time every stage on the demo portrait and two seconds of the demo speech."""
     pack = load_open_pack()
-    face = extract_face(pack, read_picture(DEMO / "portrait.jpg"), size=size)
+    face = extract_face(pack.landmarker, pack.extractor, read_picture(DEMO / "portrait.jpg"), size=size)
     mel = mel_windows(mono_waveform(*demo_speech(SECONDS)), MODEL_FPS)
     keypoints = pack.mapping.keypoints(face, predict_coefficients(pack, face, mel, TalkingHeadOptions()))
     frames = render_frames(pack.renderer, face, keypoints)

@@ -19,25 +19,25 @@ from torch import Tensor
 
 from sadtalker_core.audio.waveform import mono_waveform
 from sadtalker_core.audio.windows import mel_windows
-from sadtalker_core.coefficients import combine
-from sadtalker_core.dub.video import dub
+from sadtalker_core.controls.directions import action_directions, own_shape
+from sadtalker_core.controls.sliders import apply_controls
+from sadtalker_core.dub_video import dub
 from sadtalker_core.expnet.predict import predict_expression
-from sadtalker_core.expression.controls import apply_controls
-from sadtalker_core.expression.directions import action_directions, own_shape
-from sadtalker_core.face3d.extract import FRAMINGS, OWN_SIZE, extract_face
-from sadtalker_core.face3d.regions import FACE_OVAL, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
-from sadtalker_core.face3d.video import FaceMotion, face_motion
-from sadtalker_core.facerender.render import render_frames
-from sadtalker_core.finish.detail import transfer_detail
-from sadtalker_core.finish.restore import enlarged
+from sadtalker_core.face.extract import extract_face
+from sadtalker_core.face.framing import FRAMINGS, OWN_SIZE
+from sadtalker_core.face.motion import FaceMotion, face_motion
+from sadtalker_core.face.regions import FACE_OVAL, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from sadtalker_core.finish.sharpen.detail import transfer_detail
+from sadtalker_core.finish.sharpen.restore import enlarged
 from sadtalker_core.flow import MODEL_FPS, Coefficients, MelWindows, SourceFace
 from sadtalker_core.pack import Pack
+from sadtalker_core.packs.open.load import load_open_pack
 from sadtalker_core.pipeline import TalkingHeadOptions, predict_coefficients
+from sadtalker_core.render.frames import render_frames
 from sadtalker_core.tracks.edit import TrackEdit, edit_track
 from sadtalker_core.tracks.mix import blend
 from sadtalker_core.tracks.reference import add_reference, hold_portrait, match_blink
-from sadtalker_core.tracks.regions import vertex_model
-from sadtalker_core.weights.open_pack import load_open_pack
+from sadtalker_core.tracks.scale import combine
 
 from .common import ROOT
 from .end_to_end_case import DEMO, demo_speech, read_picture
@@ -83,7 +83,7 @@ class Scene:
         """The demo portrait, speaking, as if it were a person's video, and the motion measured in it."""
         track = self.track(self.demo, style=3, pose_scale=1.5)
         frames = self.frames(self.demo, track, tuple(range(len(self.mel))))
-        return frames, face_motion(self.pack, list(frames), MODEL_FPS)
+        return frames, face_motion(self.pack.landmarker, self.pack.extractor, list(frames), MODEL_FPS)
 
 
 def main() -> None:
@@ -104,7 +104,7 @@ def scene() -> Scene:
     """Load pack, portraits and speech."""
     pack = load_open_pack()
     other = torch.from_numpy(astronaut()).permute(2, 0, 1).float() / 255
-    faces = [extract_face(pack, picture, size=384) for picture in (read_picture(DEMO / "portrait.jpg"), other)]
+    faces = [extract_face(pack.landmarker, pack.extractor, picture, size=384) for picture in (read_picture(DEMO / "portrait.jpg"), other)]
     return Scene(pack, *faces, mel_windows(mono_waveform(*demo_speech(SECONDS)), MODEL_FPS))
 
 
@@ -112,7 +112,7 @@ def framings(scene: Scene) -> list[list[Tile]]:
     """Every framing of one portrait, at one moment."""
     tiles = []
     for framing in FRAMINGS:
-        face = extract_face(scene.pack, scene.other.picture, framing=framing, size=384)
+        face = extract_face(scene.pack.landmarker, scene.pack.extractor, scene.other.picture, framing=framing, size=384)
         tiles.append(Tile(framing, scene.frames(face, scene.track(face), MOMENTS[2:3])[0]))
     return [tiles]
 
@@ -137,7 +137,7 @@ def edits(scene: Scene) -> list[list[Tile]]:
 
 def mixtures(scene: Scene) -> list[list[Tile]]:
     """Speech, a smile with raised brows, and parts of the second in the first."""
-    model = vertex_model(scene.pack)
+    model = scene.pack.vertices
     first = scene.track(scene.demo)
     directions = action_directions(model, own_shape(model, scene.demo))
     curves = {"smile": torch.full((len(first),), 1.0), "brows_up": torch.full((len(first),), 1.0)}
@@ -164,12 +164,12 @@ def video_blinks(scene: Scene) -> list[list[Tile]]:
     """A blink of a video, and the eyes of another portrait that blinks with it; no other eye movement."""
     track = scene.track(scene.other, seed=BLINKING_SEED)
     frames = scene.frames(scene.other, track, tuple(range(len(scene.mel))))
-    motion = face_motion(scene.pack, list(frames), MODEL_FPS)
+    motion = face_motion(scene.pack.landmarker, scene.pack.extractor, list(frames), MODEL_FPS)
     blink = match_blink(motion.blink, len(scene.mel), scene.mel.fps)
     own, pack = scene.demo.coefficients, scene.pack
     assert own.expression is not None
     expression = predict_expression(
-        pack.expnet, scene.mel, own.expression[0], blink, basis=pack.basis, smoothing=pack.speech_smoothing
+        pack.expnet, scene.mel, own.expression[0], blink, smoothing=pack.speech_smoothing
     )
     shut = int(blink.closure.argmax())
     moments = tuple(min(max(shut + step, 0), len(frames) - 1) for step in (-3, -2, -1, 0, 2, 4))
@@ -199,7 +199,7 @@ def added_motion(scene: Scene) -> list[list[Tile]]:
 def details(scene: Scene) -> list[list[Tile]]:
     """Small frames: enlarged, with the portrait's detail, and rendered at the portrait's own size; at two moments."""
     pack, moments = scene.pack, MOMENTS[2:4]
-    small, own = (extract_face(pack, scene.demo.picture, framing="extcrop", size=size) for size in (256, OWN_SIZE))
+    small, own = (extract_face(pack.landmarker, pack.extractor, scene.demo.picture, framing="extcrop", size=size) for size in (256, OWN_SIZE))
     keypoints = pack.mapping.keypoints(small, scene.track(small))
     keypoints = replace(keypoints, driving=keypoints.driving[list(moments)])
     frames = render_frames(pack.renderer, small, keypoints)
@@ -214,7 +214,7 @@ def details(scene: Scene) -> list[list[Tile]]:
 
 def larger(scene: Scene) -> list[list[Tile]]:
     """What Enhance does without a restorer, which cannot be shipped: a frame, and the same enlarged twice."""
-    face = extract_face(scene.pack, scene.other.picture, size=256)
+    face = extract_face(scene.pack.landmarker, scene.pack.extractor, scene.other.picture, size=256)
     frame = scene.frames(face, scene.track(face), MOMENTS[2:3])
     twice = enlarged(frame, 2 * frame.shape[2], 2 * frame.shape[3], None)
     titles = "256 pixels", "scale 2, no restorer"

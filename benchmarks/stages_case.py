@@ -19,11 +19,11 @@ from torch import Tensor
 from sadtalker_core.audio.windows import mel_windows
 from sadtalker_core.expnet.model import ExpNet
 from sadtalker_core.expnet.predict import predict_expression
-from sadtalker_core.face3d.regressor import FaceRegressor
-from sadtalker_core.facerender.keypoints import KEYPOINTS, KeypointDetector
-from sadtalker_core.facerender.mapping import CROP_CHANNELS, WINDOW, MappingNetwork
-from sadtalker_core.facerender.neural import NeuralRenderer
 from sadtalker_core.flow import SAMPLE_RATE, BlinkCurve, Coefficients, Crop, SourceFace, Waveform
+from sadtalker_core.packs.official.keypoints import KEYPOINTS, KeypointDetector
+from sadtalker_core.packs.official.mapping import CROP_CHANNELS, WINDOW, MappingNetwork
+from sadtalker_core.packs.official.regressor import FaceRegressor
+from sadtalker_core.packs.official.renderer import NeuralRenderer
 from sadtalker_core.posevae.model import PoseVAE
 from sadtalker_core.posevae.predict import predict_pose
 
@@ -55,9 +55,9 @@ def audio_case() -> dict[str, Any]:
     generator = torch.Generator().manual_seed(0)
     return {
         "mel": _seconds(lambda: mel_windows(waveform), SPEECH_SECONDS),
-        "ExpNet": _seconds(lambda: predict_expression(expnet, mel, reference, blink, basis=BASIS), SPEECH_SECONDS),
+        "ExpNet": _seconds(lambda: predict_expression(expnet, mel, reference, blink), SPEECH_SECONDS),
         "PoseVAE": _seconds(
-            lambda: predict_pose(posevae, mel, reference[:6], 0, generator, basis=BASIS), SPEECH_SECONDS
+            lambda: predict_pose(posevae, mel, reference[:6], 0, generator), SPEECH_SECONDS
         ),
         "3DMM regressor": _seconds(lambda: regressor(aligned), 1),
     }

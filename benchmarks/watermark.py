@@ -28,8 +28,8 @@ from sadtalker_core.finish.watermark.files import detect_in_file
 from sadtalker_core.finish.watermark.invisible import mark_
 from sadtalker_core.finish.watermark.payload import decode, encode, payload_of
 from sadtalker_core.pack import Pack
+from sadtalker_core.packs.open.load import load_open_pack
 from sadtalker_core.pipeline import TalkingHeadOptions, talking_head
-from sadtalker_core.weights.open_pack import load_open_pack
 
 from .common import environment, environment_line, format_table, write_json
 from .end_to_end_case import DEMO, demo_speech, read_picture

@@ -8,9 +8,9 @@ from typing import Any
 from comfy_api.latest import Input, io
 from torch import Tensor
 
-from ..sadtalker_core.dub.video import LENGTHS, DubOptions, dub
-from ..sadtalker_core.face3d.extract import MAX_SIZE
-from ..sadtalker_core.face3d.video import MISSING
+from ..sadtalker_core.dub_video import LENGTHS, DubOptions, dub
+from ..sadtalker_core.face.framing import MAX_SIZE
+from ..sadtalker_core.face.motion import MISSING
 from ..sadtalker_core.finish.watermark.invisible import carries_mark, mark_pattern
 from ..sadtalker_core.finish.watermark.payload import DEFAULT_MESSAGE
 from . import inputs

@@ -6,11 +6,10 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..sadtalker_core.coefficients import combine
 from ..sadtalker_core.flow import Coefficients, MelWindows, SourceFace
 from ..sadtalker_core.tracks.edit import EXTENSIONS, FASTEST, MAX_FRAMES, SLOWEST, TrackEdit, edit_track
 from ..sadtalker_core.tracks.mix import PARTS, blend, join
-from ..sadtalker_core.tracks.regions import vertex_model
+from ..sadtalker_core.tracks.scale import combine
 from . import inputs, sockets
 from .host import HostedPack, check_choice, to_device, to_host
 
@@ -187,9 +186,10 @@ class MixCoefficients(io.ComfyNode):
             return io.NodeOutput(join(first, second, overlap if way == "crossfade" else 0.0))
         if pack is None:
             return io.NodeOutput(blend(first, second, weight, part))
-        device, model = pack.load("extractor"), vertex_model(pack.core)
-        mixed = blend(to_device(first, device), to_device(second, device), weight, part, model)
-        return io.NodeOutput(to_host(mixed))
+        model = pack.load_vertices()
+        if model is not None:
+            first, second = to_device(first, model.mean.device), to_device(second, model.mean.device)
+        return io.NodeOutput(to_host(blend(first, second, weight, part, model)))
 
 
 def _offset(name: str, what: str) -> io.Input:

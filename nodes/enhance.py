@@ -16,14 +16,15 @@ from comfy_api.latest import io
 from spandrel import ImageModelDescriptor
 from torch import Tensor
 
-from ..sadtalker_core.face3d.tracking import track_landmarks
-from ..sadtalker_core.facerender.render import frames_at_once
-from ..sadtalker_core.finish.aligned_faces import AlignedFaces, align_faces
-from ..sadtalker_core.finish.detail import transfer_detail
-from ..sadtalker_core.finish.restore import LARGEST_SCALE, Enhancement, enhance_frames
-from ..sadtalker_core.finish.restorer import FaceRestorer, load_restorer
-from ..sadtalker_core.flow import Keypoints, Progress, SourceFace
-from ..sadtalker_core.weights.read import SUFFIXES
+from ..sadtalker_core.face.tracking import track_landmarks
+from ..sadtalker_core.files.read import SUFFIXES
+from ..sadtalker_core.finish.sharpen.aligned_faces import AlignedFaces, align_faces
+from ..sadtalker_core.finish.sharpen.detail import transfer_detail
+from ..sadtalker_core.finish.sharpen.restore import LARGEST_SCALE, Enhancement, enhance_frames
+from ..sadtalker_core.finish.sharpen.restorer import FaceRestorer, load_restorer
+from ..sadtalker_core.flow import Keypoints, SourceFace
+from ..sadtalker_core.progress import Progress
+from ..sadtalker_core.render.frames import frames_at_once
 from . import inputs, sockets
 from .convert import frames_from_image, image_from_frames
 from .frames import Frames

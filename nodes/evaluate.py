@@ -13,12 +13,12 @@ from comfy_api.latest import Input, io, ui
 from torch import Tensor
 
 from ..sadtalker_core.errors import SadTalkerError
-from ..sadtalker_core.evaluation.face_clip import Film, TrackedFilm, at_model_rate, face_clip, source_face, track_film
-from ..sadtalker_core.evaluation.figure_table import Evaluation, as_json, figures_table
-from ..sadtalker_core.evaluation.metric_list import METRICS
-from ..sadtalker_core.evaluation.video_metrics import CLIP_SECONDS, MetricSet, Surroundings
+from ..sadtalker_core.face.landmarks import FaceLandmarker
 from ..sadtalker_core.flow import Waveform
-from ..sadtalker_core.pack import Landmarker
+from ..sadtalker_core.metrics.face_clip import Film, TrackedFilm, at_model_rate, face_clip, source_face, track_film
+from ..sadtalker_core.metrics.figure_table import Evaluation, as_json, figures_table
+from ..sadtalker_core.metrics.metric_list import METRICS
+from ..sadtalker_core.metrics.video_metrics import CLIP_SECONDS, MetricSet, Surroundings
 from . import inputs
 from .convert import picture_from_image, waveform_from_audio
 from .frames import Frames, frames_of_image, frames_of_video
@@ -102,12 +102,12 @@ def weights_folder() -> Path:
 
 
 def _tracked(
-    name: str, frames: Frames, sound: Waveform | None, landmarker: Landmarker, device: torch.device
+    name: str, frames: Frames, sound: Waveform | None, landmarker: FaceLandmarker, device: torch.device
 ) -> TrackedFilm:
     return track_film(Film(name, _start_of(frames, device), sound), landmarker, progress())
 
 
-def _real(video: Input.Video | None, landmarker: Landmarker, device: torch.device) -> TrackedFilm | None:
+def _real(video: Input.Video | None, landmarker: FaceLandmarker, device: torch.device) -> TrackedFilm | None:
     if video is None:
         return None
     return _tracked("reference", frames_of_video(video), _sound(video, None), landmarker, device)

@@ -8,22 +8,16 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..sadtalker_core.checks import check_basis
+from ..sadtalker_core.controls.directions import action_directions
+from ..sadtalker_core.controls.examples import draw_examples, read_examples
+from ..sadtalker_core.controls.idle import LONGEST_SECONDS, IdleOptions, idle_track
+from ..sadtalker_core.controls.keyframes import curves_of, last_frame, read_keyframes
+from ..sadtalker_core.controls.sliders import ANGLES, CONTROLS, LARGEST_ANGLE, apply_controls, gaze_asked_for
 from ..sadtalker_core.errors import ControlError
 from ..sadtalker_core.expnet.blink import BLINKS_PER_MINUTE, MAX_BLINKS_PER_MINUTE
-from ..sadtalker_core.expression.controls import (
-    ANGLES,
-    CONTROLS,
-    LARGEST_ANGLE,
-    apply_controls,
-    gaze_asked_for,
-)
-from ..sadtalker_core.expression.directions import action_directions, own_shape
-from ..sadtalker_core.expression.examples import draw_examples, read_examples
-from ..sadtalker_core.expression.idle import LONGEST_SECONDS, IdleOptions, idle_track
-from ..sadtalker_core.expression.keyframes import curves_of, last_frame, read_keyframes
-from ..sadtalker_core.facerender.render import render_frames
+from ..sadtalker_core.face.morphable import own_vertices
 from ..sadtalker_core.flow import Coefficients, SourceFace
-from ..sadtalker_core.tracks.regions import vertex_model
+from ..sadtalker_core.render.frames import render_frames
 from . import inputs, sockets
 from .convert import image_from_frames
 from .host import HostedPack, progress, render_memory, to_device, to_host
@@ -156,7 +150,8 @@ class Idle(io.ComfyNode):
     @classmethod
     def execute(cls, pack: HostedPack, face: SourceFace, **values: Any) -> io.NodeOutput:
         check_basis("Idle", pack.core.basis, face.basis)
-        device = pack.load("expnet", "posevae", "extractor")
+        device = pack.load("expnet", "posevae")
+        pack.load_vertices()
         track = idle_track(pack.core, to_device(face, device), IdleOptions(**values), on_progress=progress())
         return io.NodeOutput(to_host(track))
 
@@ -174,10 +169,9 @@ def _slider(name: str, meaning: str, lowest: float, highest: float, step: float)
 
 
 def _directions(pack: HostedPack, face: SourceFace) -> torch.Tensor:
-    model = vertex_model(pack.core)
+    model = pack.load_vertices()
     if model is not None:
-        face = to_device(face, pack.load("extractor"))
-        return action_directions(model, own_shape(model, face))
+        return action_directions(model, own_vertices(to_device(face, model.mean.device)))
     # One pack after the other, so that a small graphics card need not hold both.
     teacher = hosted_open_pack()
     examples = draw_examples(teacher.core, to_device(face, teacher.load("extractor", "mapping", "renderer")))
@@ -186,7 +180,7 @@ def _directions(pack: HostedPack, face: SourceFace) -> torch.Tensor:
 
 def _check_can(pack: HostedPack, curves: dict[str, torch.Tensor]) -> None:
     asked = gaze_asked_for(curves)
-    if asked and vertex_model(pack.core) is None:
+    if asked and pack.core.vertices is None:
         raise ControlError(
             f"The networks '{pack.core.name}' know no irises, so that {' and '.join(asked)} cannot move the eyes. "
             "Choose the open networks in Load Models, or set the gaze to 0."

@@ -8,9 +8,9 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..sadtalker_core.face3d.extract import FACE_ORDERS
-from ..sadtalker_core.facerender.render import frames_at_once
+from ..sadtalker_core.face.extract import FACE_ORDERS
 from ..sadtalker_core.pipeline import TalkingHeadOptions
+from ..sadtalker_core.render.frames import frames_at_once
 from ..sadtalker_core.talking_faces import MOST_FACES, talking_faces
 from . import inputs
 from .convert import mixed_audio, picture_from_image, video_from_frames, waveform_from_audio

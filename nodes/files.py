@@ -13,7 +13,6 @@ from ..sadtalker_core.flow import Coefficients
 from ..sadtalker_core.tracks.channels import channels
 from ..sadtalker_core.tracks.files import SUFFIXES, read_track, write_mat, write_table, write_track
 from ..sadtalker_core.tracks.matching import check_track
-from ..sadtalker_core.tracks.regions import vertex_model
 from . import inputs, sockets
 from .host import HostedPack, check_choice
 
@@ -63,9 +62,7 @@ class SaveCoefficients(io.ComfyNode):
         check_track(coefficients)
         path = _new_file(filename_prefix, format)
         if format == "csv":
-            if pack is not None:
-                pack.load("extractor")
-            write_table(channels(coefficients, None if pack is None else vertex_model(pack.core)), path)
+            write_table(channels(coefficients, None if pack is None else pack.load_vertices()), path)
         else:
             (write_mat if format == "mat" else write_track)(coefficients, path)
         LOG.info("Coefficients saved to %s", path)

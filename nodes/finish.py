@@ -6,8 +6,8 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..sadtalker_core.finish.matte import cut_out
-from ..sadtalker_core.finish.paste import paste_back, show_through
+from ..sadtalker_core.finish.place.cut_out import cut_out
+from ..sadtalker_core.finish.place.paste import paste_back, show_through
 from ..sadtalker_core.flow import SourceFace
 from . import inputs
 from .convert import frames_from_image, image_from_frames, masks_for, one_mask

@@ -13,9 +13,12 @@ from comfy.model_patcher import ModelPatcher
 from comfy.utils import ProgressBar
 from torch import Tensor, nn
 
-from ..sadtalker_core.face3d.extract import OWN_SIZE, own_size
-from ..sadtalker_core.flow import Progress, move_to
-from ..sadtalker_core.pack import Pack, Renderer
+from ..sadtalker_core.face.framing import OWN_SIZE, own_size
+from ..sadtalker_core.face.morphable import MorphableModel
+from ..sadtalker_core.flow import move_to
+from ..sadtalker_core.pack import Pack
+from ..sadtalker_core.progress import Progress
+from ..sadtalker_core.render.protocols import Renderer
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -39,6 +42,12 @@ class HostedPack:
             memory_required: bytes that the computation needs beside the weights.
         """
         return load_fully([self.patchers[stage] for stage in stages], memory_required)
+
+    def load_vertices(self) -> MorphableModel | None:
+        """The face model of the pack, on the device it computes on; None where its coefficients have no vertices."""
+        if self.core.vertices is not None:
+            self.load("vertices")
+        return self.core.vertices
 
 
 def load_fully(patchers: Sequence[ModelPatcher], memory_required: int) -> torch.device:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..sadtalker_core.face3d.extract import FACE_ORDERS, FRAMINGS, MAX_SIZE, OWN_SIZE
+from ..sadtalker_core.face.extract import FACE_ORDERS
+from ..sadtalker_core.face.framing import FRAMINGS, MAX_SIZE, OWN_SIZE
 from ..sadtalker_core.flow import MODEL_FPS
 from ..sadtalker_core.posevae.model import PoseVAEConfig
 from . import sockets

@@ -23,9 +23,9 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from ..sadtalker_core.controls.preview import PreviewSubject, draw_subject, prepare_subject
+from ..sadtalker_core.controls.sliders import NAMES, check_value
 from ..sadtalker_core.errors import ControlError, SadTalkerError
-from ..sadtalker_core.expression.controls import NAMES, check_value
-from ..sadtalker_core.expression.preview import PreviewSubject, draw_subject, prepare_subject
 from ..sadtalker_core.flow import SourceFace, move_to
 from .host import HostedPack, render_memory, to_host
 

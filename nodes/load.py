@@ -7,10 +7,11 @@ from pathlib import Path
 import folder_paths
 from comfy_api.latest import io
 
+from ..sadtalker_core.files.assets import OPEN_ASSETS
+from ..sadtalker_core.files.read import SUFFIXES, weight_files
 from ..sadtalker_core.pack import Pack
-from ..sadtalker_core.weights.official_pack import SIZES, load_official_pack
-from ..sadtalker_core.weights.open_pack import OPEN_ASSETS, load_open_pack
-from ..sadtalker_core.weights.read import SUFFIXES, weight_files
+from ..sadtalker_core.packs.official.load import SIZES, load_official_pack
+from ..sadtalker_core.packs.open.load import load_open_pack
 from . import sockets
 from .host import HostedPack, check_choice, host_pack
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..sadtalker_core.face3d.extract import FACE_ORDERS, FRAMINGS, extract_face
-from ..sadtalker_core.face3d.manual import points_from_text
+from ..sadtalker_core.face.extract import FACE_ORDERS, extract_face
+from ..sadtalker_core.face.framing import FRAMINGS
+from ..sadtalker_core.face.manual import points_from_text
 from . import inputs, sockets
 from .convert import image_from_frames, one_mask, picture_from_image
 from .host import HostedPack, check_choice, to_host
@@ -73,7 +74,8 @@ class Extract3DMM(io.ComfyNode):
         picture = picture_from_image(image)
         device = pack.load("landmarker", "extractor", memory_required=4 * picture.nbytes)
         face = extract_face(
-            pack.core,
+            pack.core.landmarker,
+            pack.core.extractor,
             picture.to(device),
             face_index=face_index,
             framing=framing,

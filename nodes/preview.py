@@ -11,7 +11,6 @@ from ..sadtalker_core.flow import Coefficients, Keypoints
 from ..sadtalker_core.tracks.channels import channels
 from ..sadtalker_core.tracks.matching import check_track
 from ..sadtalker_core.tracks.plot import MAX_SIDE, MIN_HEIGHT, MIN_WIDTH, plot_channels
-from ..sadtalker_core.tracks.regions import vertex_model
 from ..sadtalker_core.tracks.turning_view import MAX_SIZE, MIN_SIZE, turning_view
 from . import inputs, sockets
 from .convert import image_from_frames, waveform_from_audio
@@ -49,9 +48,7 @@ class PreviewCoefficients(io.ComfyNode):
     ) -> io.NodeOutput:
         check_track(coefficients)
         waveform = None if audio is None else waveform_from_audio(audio)
-        if pack is not None:
-            pack.load("extractor")
-        curves = channels(coefficients, None if pack is None else vertex_model(pack.core))
+        curves = channels(coefficients, None if pack is None else pack.load_vertices())
         picture = plot_channels(curves, waveform, width=width, height=height)
         return io.NodeOutput(to_host(image_from_frames(picture[None])))
 

@@ -8,8 +8,8 @@ from comfy_api.latest import Input, io
 from torch import Tensor
 
 from ..sadtalker_core.errors import SadTalkerError
-from ..sadtalker_core.face3d.extract import FRAMINGS
-from ..sadtalker_core.face3d.video import MISSING, face_motion
+from ..sadtalker_core.face.framing import FRAMINGS
+from ..sadtalker_core.face.motion import MISSING, face_motion
 from ..sadtalker_core.flow import BlinkCurve, Coefficients, MelWindows, SourceFace
 from ..sadtalker_core.tracks.reference import PARTS, add_reference, hold_portrait, match_blink
 from . import inputs, sockets
@@ -76,7 +76,8 @@ class Extract3DMMFromVideo(io.ComfyNode):
         frames = frames_of_either(video, images, images_fps)
         device = pack.load("landmarker", "extractor", memory_required=BYTES_A_PIXEL * frames.pixels)
         motion = face_motion(
-            pack.core,
+            pack.core.landmarker,
+            pack.core.extractor,
             frames.on(device),
             frames.fps,
             framing=framing,

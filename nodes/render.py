@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..sadtalker_core.facerender.head_turn import head_turn
-from ..sadtalker_core.facerender.render import render_frames
 from ..sadtalker_core.flow import Coefficients, Keypoints, SourceFace
+from ..sadtalker_core.render.frames import render_frames
+from ..sadtalker_core.render.head_turn import head_turn
 from . import inputs, sockets
 from .convert import image_from_frames
 from .host import HostedPack, in_batches, progress, render_memory, to_device, to_host

@@ -11,7 +11,6 @@ from comfy_api.latest import io
 
 from ..sadtalker_core.audio.windows import mel_windows
 from ..sadtalker_core.checks import check_basis
-from ..sadtalker_core.coefficients import scale_expression, scale_pose
 from ..sadtalker_core.expnet.blink import (
     BLINKS_PER_MINUTE,
     MAX_BLINKS_PER_MINUTE,
@@ -19,9 +18,7 @@ from ..sadtalker_core.expnet.blink import (
     random_blink,
     reference_blink,
 )
-from ..sadtalker_core.expnet.predict import predict_expression
 from ..sadtalker_core.flow import BlinkCurve, Coefficients, MelWindows, SourceFace
-from ..sadtalker_core.posevae.predict import predict_pose
 from ..sadtalker_core.tracks.matching import stream_of
 from ..sadtalker_core.tracks.reference import match_track
 from . import inputs, sockets
@@ -95,23 +92,20 @@ class ExpNetNode(io.ComfyNode):
     ) -> io.NodeOutput:
         check_basis("ExpNet", pack.core.basis, face.basis)
         device = pack.load("expnet")
-        own = to_device(face.coefficients, device)
-        assert own.expression is not None
-        start = own.expression[0]
+        own = to_device(face.expression, device)
+        start = None
         if reference is not None:
             check_basis("ExpNet", pack.core.basis, reference.basis)
             start = stream_of(match_track(to_device(reference, device), len(mel), mel.fps), "expression")
-        track = predict_expression(
-            pack.core.expnet,
+        track = pack.core.express(
             to_device(mel, device),
-            start,
+            own,
             to_device(blink, device),
-            basis=pack.core.basis,
-            smoothing=pack.core.speech_smoothing,
+            scale=expression_scale,
+            start=start,
             on_progress=progress(),
         )
-        fixed = own if pack.core.scales_about_portrait else None
-        return io.NodeOutput(to_host(scale_expression(track, expression_scale, fixed)))
+        return io.NodeOutput(to_host(track))
 
 
 class PoseVAENode(io.ComfyNode):
@@ -143,19 +137,15 @@ class PoseVAENode(io.ComfyNode):
     ) -> io.NodeOutput:
         check_basis("PoseVAE", pack.core.basis, face.basis)
         device = pack.load("posevae")
-        own = to_device(face.coefficients, device)
-        assert own.pose is not None
-        track = predict_pose(
-            pack.core.posevae,
+        track = pack.core.move_head(
             to_device(mel, device),
-            own.pose[0],
+            to_device(face.pose, device),
             style,
             torch.Generator().manual_seed(seed),
-            basis=pack.core.basis,
-            sampling=pack.core.pose_sampling,
+            scale=pose_scale,
             on_progress=progress(),
         )
-        return io.NodeOutput(to_host(scale_pose(track, pose_scale, own)))
+        return io.NodeOutput(to_host(track))
 
 
 class Blink(io.ComfyNode):

@@ -8,9 +8,9 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..sadtalker_core.face3d.extract import FRAMINGS
-from ..sadtalker_core.facerender.render import frames_at_once
+from ..sadtalker_core.face.framing import FRAMINGS
 from ..sadtalker_core.pipeline import TalkingHeadOptions, talking_head
+from ..sadtalker_core.render.frames import frames_at_once
 from . import inputs
 from .convert import picture_from_image, video_from_frames, waveform_from_audio
 from .host import HostedPack, check_choice, in_batches, largest_frame, progress, render_memory, to_device

@@ -9,7 +9,6 @@ centre lies at (0.5, 0.5).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from .checks import check_shape
 from .errors import SadTalkerError
+from .geometry import Similarity
 
 SAMPLE_RATE = 16_000
 """Samples a second of every waveform inside the pack."""
@@ -27,13 +27,6 @@ EXPRESSION_SIZE = 64
 IDENTITY_SIZE = 80
 POSE_SIZE = 6
 """Three angles (pitch, yaw, roll; radians) and a translation (x, y, z; unit of the basis)."""
-
-Progress = Callable[[int, int], None]
-"""Called with (done, total); may raise to interrupt the work."""
-
-
-def no_progress(done: int, total: int) -> None:
-    """The default ``Progress``: ignore it."""
 
 
 def move_to(value: Any, device: torch.device) -> Any:
@@ -165,20 +158,33 @@ class SourceFace:
     """(478, 3) in pixels of ``cropped``; z in the same unit, negative towards the camera"""
     identity: Tensor
     """(80,) identity coefficients"""
-    coefficients: Coefficients
-    """one frame (T = 1): the expression and pose of the portrait itself"""
+    basis: str
+    """name of the space that its coefficients live in, see ``Coefficients``"""
+    expression: Tensor
+    """(64,) the portrait's own expression"""
+    pose: Tensor
+    """(6,) the portrait's own head pose, see ``Coefficients``"""
+    camera: Similarity | None = None
+    """B = 1; from the canonical frame of a pack with vertices to the picture frame of ``cropped`` (pixels, y up, origin
+    at the centre); None for other packs"""
+    place: Tensor | None = None
+    """(3,) scale, x and y of the alignment in pixels: the official pack's full framings"""
 
     def __post_init__(self) -> None:
         check_shape("SourceFace.picture", self.picture, "3 H W")
         check_shape("SourceFace.cropped", self.cropped, "3 H W")
         check_shape("SourceFace.landmarks", self.landmarks, "478 3")
         check_shape("SourceFace.identity", self.identity, str(IDENTITY_SIZE))
-        if len(self.coefficients) != 1 or self.coefficients.expression is None or self.coefficients.pose is None:
-            raise SadTalkerError("SourceFace.coefficients must hold one frame with both expression and pose.")
+        check_shape("SourceFace.expression", self.expression, str(EXPRESSION_SIZE))
+        check_shape("SourceFace.pose", self.pose, str(POSE_SIZE))
+        if self.place is not None:
+            check_shape("SourceFace.place", self.place, "3")
 
     @property
-    def basis(self) -> str:
-        return self.coefficients.basis
+    def coefficients(self) -> Coefficients:
+        """The portrait's own expression and pose, as a track of one frame."""
+        crop = None if self.place is None else self.place[None]
+        return Coefficients(self.basis, MODEL_FPS, self.expression[None], self.pose[None], crop)
 
     @property
     def landmarks_in_picture(self) -> Tensor:

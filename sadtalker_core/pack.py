@@ -1,102 +1,30 @@
-"""A model pack: the modules of every stage, and the facts a node needs about them.
+"""A model pack: the modules of every stage, and what is particular about them.
 
-A stage that differs between the packs is a protocol here; whoever has another network for it writes a class of that
-shape and puts it into a ``Pack``.
+A stage that differs between the packs is a protocol of its room (``face.extractor``, ``render.protocols``,
+``dub.dubber``). Whoever has another network for it writes a class of that shape and puts it into a ``Pack``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
+from .dub.dubber import Dubber
+from .dub.survey import Survey
 from .expnet.model import ExpNet
-from .face3d.landmarks import FaceDetection, FaceLandmarks, FaceRegion
-from .flow import Coefficients, HeadTurn, Keypoints, SourceFace
+from .expnet.predict import predict_expression
+from .face.extractor import Extractor
+from .face.landmarks import FaceLandmarker
+from .face.morphable import MorphableModel
+from .flow import BlinkCurve, Coefficients, MelWindows
 from .posevae.model import PoseVAE
-from .posevae.predict import PoseSampling
-
-
-class Landmarker(Protocol):
-    """PICTURE -> landmarks."""
-
-    def detect(self, picture: Tensor) -> Sequence[FaceDetection]:
-        """Faces of a picture (3, H, W), the largest first."""
-        ...
-
-    def detect_all(self, picture: Tensor) -> Sequence[FaceDetection]:
-        """The same, but small faces beside large ones, too; slower."""
-        ...
-
-    def landmarks(self, picture: Tensor, detection: FaceDetection) -> FaceLandmarks:
-        """The 478 points of one of them."""
-        ...
-
-    def detect_each(self, pictures: Tensor) -> Sequence[Sequence[FaceDetection]]:
-        """Faces of each picture (B, 3, H, W) that can be found fast, the largest first."""
-        ...
-
-    def landmarks_each(self, pictures: Tensor, region: FaceRegion) -> tuple[Tensor, Tensor]:
-        """Points (B, 478, 3) and presence (B,) of the face in one region of every picture (B, 3, H, W)."""
-        ...
-
-
-class Extractor(Protocol):
-    """Landmarks -> COEFFICIENTS of the portrait."""
-
-    def extract(self, picture: Tensor, points: Tensor, *, framing: str, size: int) -> SourceFace:
-        """Crop ``picture`` (3, H, W) around the landmarks (478, 3), its pixels, and find the face's coefficients.
-
-        Args:
-            framing: one of ``face3d.extract.FRAMINGS``.
-            size: largest longer side of the frames in pixels; ``face3d.extract.OWN_SIZE``: as many as the crop has.
-        """
-        ...
-
-    def follow(self, first: SourceFace, picture: Tensor, points: Tensor) -> Coefficients:
-        """Coefficients, one frame, of the same face in another picture (3, H, W) of a video.
-
-        Args:
-            first: the face in the frame with which the video starts; its crop counts for all of them.
-            points: landmarks (478, 3) in ``picture``, its pixels.
-        """
-        ...
-
-
-class Mapping(Protocol):
-    """COEFFICIENTS -> KEYPOINTS."""
-
-    def keypoints(self, face: SourceFace, coefficients: Coefficients, turn: HeadTurn | None = None) -> Keypoints:
-        """Keypoints of the portrait and of each frame; ``turn`` replaces head angles of the frames."""
-        ...
-
-
-class Renderer(Protocol):
-    """KEYPOINTS -> FRAMES."""
-
-    @property
-    def bytes_per_pixel(self) -> int:
-        """Working memory for one pixel of the cropped portrait, a frame at a time."""
-        ...
-
-    def prepare(self, face: SourceFace, source_keypoints: Tensor) -> Any:
-        """All that does not change from frame to frame; keypoints (K, 3) of the portrait."""
-        ...
-
-    def render(self, source: Any, driving: Tensor) -> Tensor:
-        """Frames (B, 3, face.crop.height, face.crop.width) in [0, 1] for driving keypoints (B, K, 3)."""
-        ...
-
-    def source_positions(self, source: Any, driving: Tensor) -> tuple[Tensor, Tensor]:
-        """Where what the same frames show lies in the portrait.
-
-        Returns:
-            Positions (B, 2, H, W), x and y in pixels of ``face.cropped``, the first pixel's centre at 0.5, in any size
-            that covers the frame; trust (B, 1, H, W) from 0, where the frame shows what the portrait does not, to 1.
-        """
-        ...
+from .posevae.predict import HeardSpeech, PoseSampling, draw_pose, hear_speech
+from .progress import Progress, no_progress
+from .render.protocols import Mapping, Renderer
+from .tracks.scale import scaled_about
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,18 +34,22 @@ class Pack:
     name: str
     basis: str
     """space of its coefficients; every stage checks it against what it receives"""
-    landmarker: Landmarker
+    landmarker: FaceLandmarker
     extractor: Extractor
     expnet: ExpNet
     posevae: PoseVAE
     mapping: Mapping
     renderer: Renderer
-    speech_smoothing: float
-    """share that each neighbouring frame has in what ExpNet hears at a frame, see ``predict_expression``"""
-    pose_sampling: PoseSampling
+    dubber: Callable[[Pack, Survey], Dubber]
+    """makes what draws the lower face of one person into the frames of a video"""
+    vertices: MorphableModel | None = None
+    """the face model that gives the coefficients their vertices; None where they have none"""
+    speech_smoothing: float = 0.0
+    """weight of each neighbouring frame in what ExpNet hears at a frame, see ``predict_expression``"""
+    pose_sampling: PoseSampling = PoseSampling()
     """how drawn blocks of head motion become a track"""
-    scales_about_portrait: bool
-    """whether an expression scale keeps the portrait's own expression, or the mean face, as its fixed point"""
+    scales_about_own: bool = True
+    """whether an expression scale of 0 gives the portrait's own expression, or the mean face as in the original"""
 
     @property
     def styles(self) -> int:
@@ -126,6 +58,70 @@ class Pack:
 
     @property
     def modules(self) -> dict[str, nn.Module]:
-        """The stage modules by field name, for whoever decides their placement."""
-        fields = ("landmarker", "extractor", "expnet", "posevae", "mapping", "renderer")
-        return {field: getattr(self, field) for field in fields}
+        """The modules by field name, for whoever decides their placement."""
+        fields = ("landmarker", "extractor", "expnet", "posevae", "mapping", "renderer", "vertices")
+        return {field: module for field in fields if (module := getattr(self, field)) is not None}
+
+    def express(
+        self,
+        mel: MelWindows,
+        own: Tensor,
+        blink: BlinkCurve | None,
+        *,
+        scale: float = 1.0,
+        start: Tensor | None = None,
+        on_progress: Progress = no_progress,
+    ) -> Coefficients:
+        """How the face moves with the speech: one expression for each of the T mel windows.
+
+        Args:
+            own: (64,) expression of the portrait.
+            blink: T frames at the rate of ``mel``; None keeps the eyes open.
+            scale: strength of the expressions, 1 as predicted.
+            start: (64,) or (T, 64) the expression that ExpNet starts from instead of ``own``.
+
+        Raises:
+            SadTalkerError: the blinks have another length or frame rate.
+        """
+        expression = predict_expression(
+            self.expnet,
+            mel,
+            own if start is None else start,
+            blink,
+            smoothing=self.speech_smoothing,
+            on_progress=on_progress,
+        )
+        fixed = own if self.scales_about_own else torch.zeros_like(own)
+        return Coefficients(self.basis, mel.fps, expression=scaled_about(expression, scale, fixed))
+
+    def move_head(
+        self,
+        mel: MelWindows,
+        own: Tensor,
+        style: int,
+        generator: torch.Generator,
+        *,
+        scale: float = 1.0,
+        on_progress: Progress = no_progress,
+    ) -> Coefficients:
+        """How the head moves with the speech: one pose for each of the T mel windows.
+
+        Args:
+            own: (6,) pose of the portrait, where the track begins.
+            style: number of a head-motion style, below ``styles``.
+            generator: on the CPU; the same state draws the same motion.
+            scale: strength of the motion, 1 as drawn.
+
+        Raises:
+            SadTalkerError: there is no such style.
+        """
+        pose = self.draw_head(self.hear(mel, on_progress), own, style, generator)
+        return Coefficients(self.basis, mel.fps, pose=scaled_about(pose, scale, own))
+
+    def hear(self, mel: MelWindows, on_progress: Progress = no_progress) -> HeardSpeech:
+        """The T mel windows as PoseVAE hears them; one voice may move many heads."""
+        return hear_speech(self.posevae, mel, on_progress)
+
+    def draw_head(self, speech: HeardSpeech, own: Tensor, style: int, generator: torch.Generator) -> Tensor:
+        """Head pose (T, 6) for heard speech; arguments as in ``move_head``."""
+        return draw_pose(self.posevae, speech, own, style, generator, sampling=self.pose_sampling)

@@ -8,18 +8,18 @@ import torch
 from torch import Tensor
 
 from .audio.windows import mel_windows
-from .coefficients import combine, hold_pose, scale_expression, scale_pose
 from .expnet.blink import random_blink
-from .expnet.predict import predict_expression
-from .face3d.crop import crop_picture, whole_picture
-from .face3d.extract import PASTED_FRAMINGS, extract_face
-from .facerender.render import render_frames
-from .finish.paste import paste_back
+from .face.crop import crop_picture, whole_picture
+from .face.extract import extract_face
+from .face.framing import PASTED_FRAMINGS
+from .finish.place.paste import paste_back
 from .finish.watermark.invisible import carries_mark, mark_
 from .finish.watermark.payload import DEFAULT_MESSAGE
-from .flow import Coefficients, Crop, MelWindows, Progress, SourceFace, Waveform, no_progress
+from .flow import Coefficients, Crop, MelWindows, SourceFace, Waveform
 from .pack import Pack
-from .posevae.predict import predict_pose
+from .progress import Progress, no_progress
+from .render.frames import render_frames
+from .tracks.scale import combine, hold_pose
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,14 @@ def talking_head(
         SadTalkerError: an option is out of its range.
     """
     options = options or TalkingHeadOptions()
-    face = extract_face(pack, picture, face_index=options.face_index, framing=options.framing, size=options.size)
+    face = extract_face(
+        pack.landmarker,
+        pack.extractor,
+        picture,
+        face_index=options.face_index,
+        framing=options.framing,
+        size=options.size,
+    )
     mel = mel_windows(waveform, options.fps)
     coefficients = predict_coefficients(pack, face, mel, options)
     keypoints = pack.mapping.keypoints(face, coefficients)
@@ -89,29 +96,12 @@ def predict_coefficients(pack: Pack, face: SourceFace, mel: MelWindows, options:
     # One generator for each use, so that switching the blinks off does not change the head's motion.
     blink_random = torch.Generator().manual_seed(options.seed)
     pose_random = torch.Generator().manual_seed(options.seed)
-    reference = face.coefficients
-    assert reference.expression is not None  # SourceFace checks both
-    assert reference.pose is not None
     blink = random_blink(len(mel), mel.fps, blink_random) if options.blink else None
-    expression = predict_expression(
-        pack.expnet, mel, reference.expression[0], blink, basis=pack.basis, smoothing=pack.speech_smoothing
-    )
-    expression = scale_expression(
-        expression, options.expression_scale, reference if pack.scales_about_portrait else None
-    )
+    expression = pack.express(mel, face.expression, blink, scale=options.expression_scale)
     if options.still:
-        pose = hold_pose(reference, len(mel), mel.fps)
+        pose = hold_pose(face, len(mel), mel.fps)
     else:
-        pose = predict_pose(
-            pack.posevae,
-            mel,
-            reference.pose[0],
-            options.style,
-            pose_random,
-            basis=pack.basis,
-            sampling=pack.pose_sampling,
-        )
-        pose = scale_pose(pose, options.pose_scale, reference)
+        pose = pack.move_head(mel, face.pose, options.style, pose_random, scale=options.pose_scale)
     return combine(expression, pose)
 
 

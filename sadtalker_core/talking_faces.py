@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -12,14 +13,16 @@ from torch.nn import functional as F
 from .audio.windows import mel_windows
 from .checks import check_shape
 from .errors import FaceNotFoundError, SadTalkerError
-from .face3d.crop import crop_picture, whole_picture
-from .face3d.extract import FACE_ORDERS, OWN_SIZE, extract_face, find_faces
-from .face3d.landmarks import FaceDetection
-from .facerender.render import render_frames
-from .finish.paste import paste_back
-from .flow import Progress, SourceFace, Waveform, no_progress
+from .face.crop import crop_picture, whole_picture
+from .face.extract import FACE_ORDERS, extract_face, find_faces
+from .face.framing import OWN_SIZE
+from .face.landmarks import FaceDetection
+from .finish.place.paste import paste_back
+from .flow import SourceFace, Waveform
 from .pack import Pack
 from .pipeline import TalkingHeadOptions, mark_result_, predict_coefficients
+from .progress import Progress, no_progress
+from .render.frames import render_frames
 
 MOST_FACES = 4
 _BORDER = 0.3
@@ -109,14 +112,12 @@ class _Steps:
 
 def _own_section(pack: Pack, picture: Tensor, index: int, face_order: str) -> tuple[SourceFace, bool]:
     """A face with what is around it, and whether the renderer leaves the edge of that section where it is."""
-    face = extract_face(pack, picture, face_index=index, framing="full", size=OWN_SIZE, face_order=face_order)
-    if not face.shows_whole_picture:
-        return face, False
-    # The open pack would move the whole picture for each face.
-    return (
-        extract_face(pack, picture, face_index=index, framing="extcrop", size=OWN_SIZE, face_order=face_order),
-        True,
+    extract = partial(
+        extract_face, pack.landmarker, pack.extractor, picture, face_index=index, size=OWN_SIZE, face_order=face_order
     )
+    face = extract(framing="full")
+    # The open pack would move the whole picture for each face.
+    return (extract(framing="extcrop"), True) if face.shows_whole_picture else (face, False)
 
 
 def _lengthened(speech: Waveform, length: int) -> Waveform:

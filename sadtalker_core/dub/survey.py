@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from ..errors import FaceNotFoundError, SadTalkerError
-from ..face3d.extract import MAX_OUTSIDE, MIN_EYE_DISTANCE, eye_distance
-from ..face3d.mesh_extractor import MAX_TURN
-from ..face3d.regions import OUTER_EYE_CORNERS
-from ..face3d.tracking import follow_face
-from ..facerender.mesh.aperture import MOUTH, measure_aperture
-from ..flow import Progress
-from ..pack import Landmarker
+from ..face.aperture import MOUTH, measure_aperture
+from ..face.extract import MAX_OUTSIDE, MAX_TURN, MIN_EYE_DISTANCE
+from ..face.landmarks import FaceLandmarker
+from ..face.measures import eye_distance
+from ..face.regions import OUTER_EYE_CORNERS
+from ..face.tracking import follow_face
+from ..progress import Progress
 
 _OPEN_TURN = math.radians(20)
 """Yaw beyond which a frame is not chosen for what its mouth shows."""
@@ -55,7 +55,7 @@ class Survey:
 
 
 def survey_faces(
-    landmarker: Landmarker, frames: Iterable[Tensor], *, face_index: int, on_progress: Progress, total: int
+    landmarker: FaceLandmarker, frames: Iterable[Tensor], *, face_index: int, on_progress: Progress, total: int
 ) -> Survey:
     """Follow one face through frames (3, H, W); two of them are kept.
 

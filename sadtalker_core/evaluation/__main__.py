@@ -10,19 +10,20 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from ..files.assets import OPEN_ASSETS
+from ..metrics.figure_table import as_json as evaluation_as_json
+from ..metrics.figure_table import figures_table
+from ..metrics.metric_list import METRICS
+from ..metrics.report import markdown_table
+from ..metrics.video_metrics import MetricSet, Surroundings
 from ..pack import Pack
+from ..packs.open.load import load_open_pack
 from ..training.open_pack import HELD_OUT_EVERY
-from ..weights.open_pack import OPEN_ASSETS, load_open_pack
 from .clips import read_clips
 from .compare import comparison, comparison_table, read_evaluation
-from .figure_table import as_json as evaluation_as_json
-from .figure_table import figures_table
-from .metric_list import METRICS
 from .motion import MEASURES, MouthFigures, as_json, measure_motion
 from .motion_table import clip_rows, motion_rows
-from .report import markdown_table
 from .video import VideoFolders, evaluate_folder
-from .video_metrics import MetricSet, Surroundings
 
 
 def main() -> None:

@@ -11,10 +11,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..errors import SadTalkerError
-from ..face3d.morphable import MorphableModel
+from ..face.morphable import MorphableModel
+from ..files.write import write_whole
 from ..flow import MODEL_FPS, SAMPLE_RATE, Waveform
 from ..training.tracks import VIDEO_SUFFIXES, read_track, track_video
-from ..weights.export import write_whole
 
 DEFAULT_TRACKS = Path("runs/evaluation/tracks")
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import SadTalkerError
-from .figure_table import Evaluation, from_json, label, number, summary
-from .metric_list import all_figures
-from .video_metrics import Figure
+from ..metrics.figure_table import Evaluation, from_json, label, number, summary
+from ..metrics.metric_list import all_figures
+from ..metrics.video_metrics import Figure
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95

@@ -7,13 +7,12 @@ from torch import Tensor
 
 from ..audio.windows import mel_windows
 from ..errors import SadTalkerError
-from ..face3d.morphable import MorphableModel
-from ..facerender.mesh.mapping import MeshMapping
+from ..face.morphable import MorphableModel
 from ..flow import SAMPLE_RATE, SourceFace, Waveform
+from ..metrics.mouth import MouthTrack, measure_mouth
 from ..pack import Pack
 from ..pipeline import TalkingHeadOptions, predict_coefficients
 from .clips import RealClip
-from .mouth import MouthTrack, measure_mouth
 
 FRAME_SIZE = 512
 NOISE_DECIBELS = -50.0
@@ -26,12 +25,12 @@ def mesh_model(pack: Pack) -> MorphableModel:
     Raises:
         SadTalkerError: the pack's keypoints are not the vertices of a face mesh.
     """
-    if not isinstance(pack.mapping, MeshMapping):
+    if pack.vertices is None:
         raise SadTalkerError(
             f"Mouths are measured on the 478 vertices of the open pack; the keypoints of the pack '{pack.name}' are "
             "others. Measure its finished frames instead."
         )
-    return pack.mapping.model
+    return pack.vertices
 
 
 def face_in_frame(pack: Pack, clip: RealClip, frame: int, picture: Tensor | None = None) -> SourceFace:

@@ -14,15 +14,18 @@ from tqdm import tqdm
 from ..audio.waveform import silence
 from ..audio.windows import mel_windows
 from ..errors import SadTalkerError
-from ..face3d.crop import crop_picture
+from ..face.crop import crop_picture
 from ..flow import SAMPLE_RATE, Waveform
+from ..metrics.beat_align import beat_align, motion_beats, speech_onsets
+from ..metrics.diversity import HeadDiversity, head_diversity
+from ..metrics.identity import FaceEmbedder, identity_similarities
+from ..metrics.loudness import loudness_mouth
+from ..metrics.mouth import best_common_lag, lagged_correlations, measure_mouth, opening_in_range, spread_ratio
+from ..metrics.requirements import NotMeasuredError
 from ..pack import Pack
 from ..pipeline import TalkingHeadOptions, talking_head
-from ..posevae.predict import draw_pose, hear_speech
 from ..training.phoneme_speech import EVALUATION_VOICES, speak, voices
-from .beat_align import beat_align, motion_beats, speech_onsets
 from .clips import RealClip, head_angles
-from .diversity import HeadDiversity, head_diversity
 from .drive import (
     FRAME_SIZE,
     closed_frame,
@@ -33,17 +36,7 @@ from .drive import (
     room_noise,
     speaking_mouth,
 )
-from .identity import FaceEmbedder, identity_similarities
-from .loudness import loudness_mouth
-from .mouth import (
-    best_common_lag,
-    lagged_correlations,
-    measure_mouth,
-    opening_in_range,
-    spread_ratio,
-)
 from .phonemes import PhonemeFigures, SpokenMouth, measure_phonemes, sentences_for
-from .requirements import NotMeasuredError
 from .video_clips import read_film
 
 SILENCE_SECONDS = 2.0
@@ -235,23 +228,12 @@ def head_figures(pack: Pack, clips: Sequence[RealClip], styles: Sequence[int] = 
 def head_takes(pack: Pack, clip: RealClip, waveform: Waveform, styles: Sequence[int], number: int) -> list[Tensor]:
     """``TAKES`` tracks (T, 3) of head angles; over the clips, which ``number`` counts, the styles come in turn."""
     face = face_in_frame(pack, clip, first_frame(clip))
-    assert face.coefficients.pose is not None  # SourceFace checks it
-    speech = hear_speech(pack.posevae, mel_windows(waveform))
+    speech = pack.hear(mel_windows(waveform))
     tracks: list[Tensor] = []
     for take in range(number * TAKES, (number + 1) * TAKES):
         random = torch.Generator().manual_seed(take)
         style = styles[take % len(styles)]
-        pose = draw_pose(
-            pack.posevae,
-            speech,
-            face.coefficients.pose[0],
-            style,
-            random,
-            basis=pack.basis,
-            sampling=pack.pose_sampling,
-        ).pose
-        assert pose is not None
-        tracks.append(pose[:, :3])
+        tracks.append(pack.draw_head(speech, face.pose, style, random)[:, :3])
     return tracks
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .diversity import HeadDiversity
+from ..metrics.diversity import HeadDiversity
+from ..metrics.report import Row
 from .motion import Figures, HeadFigures, IdentityFigures, MouthFigures, SilenceFigures
 from .phonemes import PhonemeFigures
-from .report import Row
 
 SAME_CORPUS, OTHER_CORPORA = 0.72, 0.32
 """Targets of the opening's correlation for speakers never trained on."""

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ..flow import MODEL_FPS
+from ..metrics.mouth import MouthTrack, opening_in_range
 from ..training.phoneme_speech import Phoneme
-from .mouth import MouthTrack, opening_in_range
 
 OPEN_VOWELS = ("ɑ", "æ", "a")
 CLOSE_VOWELS = ("i", "u")

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import SadTalkerError
-from ..flow import Progress, no_progress
-from ..pack import Landmarker
-from .face_clip import face_clip, source_face, track_film
-from .figure_table import Evaluation
-from .metric_list import all_figures
+from ..face.landmarks import FaceLandmarker
+from ..metrics.face_clip import face_clip, source_face, track_film
+from ..metrics.figure_table import Evaluation
+from ..metrics.metric_list import all_figures
+from ..metrics.video_metrics import Measurement, MetricSet, VideoClip
+from ..progress import Progress, no_progress
 from .video_clips import PICTURE_SUFFIXES, VIDEO_SUFFIXES, matching_file, read_film, read_picture, videos_in
-from .video_metrics import Measurement, MetricSet, VideoClip
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class VideoFolders:
 
 
 def evaluate_folder(
-    folders: VideoFolders, landmarker: Landmarker, metrics: MetricSet, *, on_progress: Progress = no_progress
+    folders: VideoFolders, landmarker: FaceLandmarker, metrics: MetricSet, *, on_progress: Progress = no_progress
 ) -> Evaluation:
     """Measure every video; one at a time is in memory. A video that cannot be measured says why in all its figures.
 
@@ -44,7 +44,7 @@ def evaluate_folder(
     return Evaluation(tuple(found), metrics.of_set())
 
 
-def read_clip(path: Path, folders: VideoFolders, landmarker: Landmarker) -> VideoClip:
+def read_clip(path: Path, folders: VideoFolders, landmarker: FaceLandmarker) -> VideoClip:
     """One video as metrics see it, with its reference and its portrait where they are found by its name.
 
     Raises:
@@ -61,7 +61,7 @@ def read_clip(path: Path, folders: VideoFolders, landmarker: Landmarker) -> Vide
     )
 
 
-def _measured(path: Path, folders: VideoFolders, landmarker: Landmarker, metrics: MetricSet) -> Measurement:
+def _measured(path: Path, folders: VideoFolders, landmarker: FaceLandmarker, metrics: MetricSet) -> Measurement:
     try:
         return metrics.measure(read_clip(path, folders, landmarker))
     except SadTalkerError as error:

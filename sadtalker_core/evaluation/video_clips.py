@@ -15,9 +15,9 @@ from torch import Tensor
 
 from ..errors import SadTalkerError
 from ..flow import MODEL_FPS, Waveform
+from ..metrics.face_clip import Film, at_model_rate
+from ..metrics.video_metrics import CLIP_SECONDS
 from ..training.tracks import VIDEO_SUFFIXES, read_sound
-from .face_clip import Film, at_model_rate
-from .video_metrics import CLIP_SECONDS
 
 PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
 

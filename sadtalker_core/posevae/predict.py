@@ -10,7 +10,9 @@ from torch import Tensor
 
 from ..checks import check_shape
 from ..errors import SadTalkerError
-from ..flow import MODEL_FPS, POSE_SIZE, Coefficients, MelWindows, Progress, no_progress
+from ..flow import MODEL_FPS, POSE_SIZE, MelWindows
+from ..progress import Progress, no_progress
+from ..time_series import at_times
 from .model import LATENT_SIZE, SEQUENCE, PoseVAE
 from .smoothing import WINDOW, smooth_pose
 
@@ -21,12 +23,12 @@ KNEE = 0.7
 
 @dataclass(frozen=True, slots=True)
 class PoseSampling:
-    """How drawn blocks of motion become a track; the defaults are the reference's."""
+    """How drawn blocks of motion become a track; the defaults are the original's."""
 
     blend: int = 0
     """frames over which one block passes into the next, see ``decode_motion``"""
     limit: tuple[float, ...] | None = None
-    """(6,) largest distance from the reference pose that the renderer can show, see ``within``"""
+    """(6,) largest distance from the own pose that the renderer can show, see ``within``"""
     smoothing: int = WINDOW
     """frames that the filter over the finished track sees at once, see ``smooth_pose``; 1 smooths nothing"""
 
@@ -36,7 +38,7 @@ class HeardSpeech:
     """Speech as the audio encoder hears it; one voice may move many heads."""
 
     audio: Tensor
-    """(N, 512) at 25 frames a second, without the first frame, which is the reference itself"""
+    """(N, 512) at 25 frames a second, without the first frame, which is the own pose itself"""
     fps: float
     """of the track that is wanted"""
     frames: int
@@ -46,17 +48,15 @@ class HeardSpeech:
 def predict_pose(
     posevae: PoseVAE,
     mel: MelWindows,
-    reference: Tensor,
+    own: Tensor,
     style: int,
     generator: torch.Generator,
     *,
-    basis: str,
     sampling: PoseSampling | None = None,
     on_progress: Progress = no_progress,
-) -> Coefficients:
+) -> Tensor:
     """Head pose (T, 6) for the T mel windows: ``draw_pose`` for what ``hear_speech`` hears, which says more."""
-    speech = hear_speech(posevae, mel, on_progress)
-    return draw_pose(posevae, speech, reference, style, generator, basis=basis, sampling=sampling)
+    return draw_pose(posevae, hear_speech(posevae, mel, on_progress), own, style, generator, sampling=sampling)
 
 
 @torch.no_grad()
@@ -73,38 +73,36 @@ def hear_speech(posevae: PoseVAE, mel: MelWindows, on_progress: Progress = no_pr
 def draw_pose(
     posevae: PoseVAE,
     speech: HeardSpeech,
-    reference: Tensor,
+    own: Tensor,
     style: int,
     generator: torch.Generator,
     *,
-    basis: str,
     sampling: PoseSampling | None = None,
-) -> Coefficients:
-    """Head pose (T, 6) for speech of T frames: the reference pose plus sampled motion, smoothed.
+) -> Tensor:
+    """Head pose (T, 6) for speech of T frames: the own pose plus sampled motion, smoothed.
 
     The network works at 25 frames a second; at another rate its track is interpolated.
 
     Args:
         posevae: in inference mode, on the device of the tensors.
-        reference: (6,) pose of the portrait, where the track begins (before smoothing).
+        own: (6,) pose of the portrait, where the track begins (before smoothing).
         style: number of a head-motion style, 0 to ``posevae.config.styles`` - 1.
         generator: on the CPU; one draw of 64 numbers for each block of 32 frames.
-        basis: name of the space that ``posevae`` was trained in.
-        sampling: what the pack says of its PoseVAE; None is the reference's way.
+        sampling: what the pack says of its PoseVAE; None as in the original.
 
     Raises:
-        ShapeError: the reference has another shape.
+        ShapeError: ``own`` has another shape.
         SadTalkerError: style or blend is out of its range.
     """
-    check_shape("reference", reference, f"{POSE_SIZE}")
+    check_shape("own pose", own, f"{POSE_SIZE}")
     _check_range("pose style", style, posevae.config.styles - 1)
     latents = torch.randn(len(block_starts(speech.audio.shape[0])), LATENT_SIZE, generator=generator)
     sampling = sampling or PoseSampling()
-    motion = decode_motion(posevae, speech.audio, reference, style, latents, blend=sampling.blend)
+    motion = decode_motion(posevae, speech.audio, own, style, latents, blend=sampling.blend)
     if sampling.limit is not None:
         motion = within(motion, motion.new_tensor(sampling.limit))
-    track = smooth_pose(reference + motion, sampling.smoothing)
-    return Coefficients(basis, speech.fps, pose=_at_rate(track, speech.fps, speech.frames))
+    track = smooth_pose(own + motion, sampling.smoothing)
+    return at_times(track, torch.arange(speech.frames, dtype=torch.float64) * MODEL_FPS / speech.fps)
 
 
 def within(motion: Tensor, limit: Tensor) -> Tensor:
@@ -123,16 +121,16 @@ def block_starts(count: int) -> list[int]:
 
 
 def decode_motion(
-    posevae: PoseVAE, audio: Tensor, reference: Tensor, style: int, latents: Tensor, *, blend: int = 0
+    posevae: PoseVAE, audio: Tensor, own: Tensor, style: int, latents: Tensor, *, blend: int = 0
 ) -> Tensor:
-    """Motion (N + 1, 6), the distance from ``reference``: one row of zeros, then one row for each row of audio.
+    """Motion (N + 1, 6), the distance from ``own``: one row of zeros, then one row for each row of audio.
 
     Args:
         audio: (N, 512) from ``PoseVAE.embed``, without the first frame. Before its start the first row repeats.
-        reference: (6,) pose.
+        own: (6,) pose.
         latents: (K, 64), one row for each of ``block_starts(N)``.
         blend: frames, 0 to 32, over which a block departs from where the one before it was heading, and half of them
-            from its speed. At 0 the blocks stand side by side as in the reference, and the head jumps between them; at
+            from its speed. At 0 the blocks stand side by side as in the original, and the head jumps between them; at
             24 it neither moves faster there nor turns more sharply than elsewhere.
 
     Raises:
@@ -142,7 +140,7 @@ def decode_motion(
     motion = audio.new_zeros(audio.shape[0] + 1, POSE_SIZE)
     starts = block_starts(audio.shape[0])
     done = 1
-    for start, block in zip(starts, _decode_blocks(posevae, audio, reference, style, latents, starts), strict=True):
+    for start, block in zip(starts, _decode_blocks(posevae, audio, own, style, latents, starts), strict=True):
         end = start + 1 + SEQUENCE
         fresh = block[done - end :]
         if blend:
@@ -158,7 +156,7 @@ def decode_motion(
 
 
 def _decode_blocks(
-    posevae: PoseVAE, audio: Tensor, reference: Tensor, style: int, latents: Tensor, starts: list[int]
+    posevae: PoseVAE, audio: Tensor, own: Tensor, style: int, latents: Tensor, starts: list[int]
 ) -> Tensor:
     """Independent motion blocks (K, 32, 6)."""
     first = torch.tensor(starts, dtype=torch.long, device=audio.device)
@@ -167,12 +165,12 @@ def _decode_blocks(
     for part in range(0, len(starts), BATCH_SIZE):
         latent, heard = latents[part : part + BATCH_SIZE].to(audio), audio[rows[part : part + BATCH_SIZE]]
         styles = torch.full((len(latent),), style, device=audio.device)
-        blocks.append(posevae.decode(latent, styles, reference.expand(len(latent), -1), heard))
+        blocks.append(posevae.decode(latent, styles, own.expand(len(latent), -1), heard))
     return torch.cat(blocks)
 
 
 def _embed(posevae: PoseVAE, windows: Tensor, on_progress: Progress) -> Tensor:
-    """Audio features (T - 1, 512) of all windows but the first, whose frame is the reference itself."""
+    """Audio features (T - 1, 512) of all windows but the first, whose frame is the own pose itself."""
     frames = windows.shape[0]
     parts: list[Tensor] = []
     done = 1
@@ -194,15 +192,6 @@ def _windows_at_model_rate(mel: MelWindows) -> Tensor:
     count = ceil((len(mel) - 1) * MODEL_FPS / mel.fps) + 1
     nearest = (torch.arange(count, dtype=torch.float64) * mel.fps / MODEL_FPS).round().long()
     return mel.windows[nearest.clamp(max=len(mel) - 1)]
-
-
-def _at_rate(track: Tensor, fps: float, frames: int) -> Tensor:
-    """``frames`` rows at ``fps``, interpolated linearly from a track at 25 frames a second."""
-    position = torch.arange(frames, dtype=torch.float64) * MODEL_FPS / fps
-    before = position.long()
-    after = (before + 1).clamp(max=track.shape[0] - 1)
-    share = (position - before).to(track)[:, None]
-    return torch.lerp(track[before], track[after], share)
 
 
 def _check_range(name: str, value: int, largest: int) -> None:

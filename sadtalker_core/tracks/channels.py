@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from ..checks import check_basis
-from ..face3d.eyelids import eye_opening
-from ..face3d.morphable import MorphableModel
-from ..face3d.regions import INNER_LIPS
+from ..face.measures import eye_opening
+from ..face.morphable import MorphableModel
+from ..face.regions import INNER_LIPS
 from ..flow import IDENTITY_SIZE, Coefficients
 from .matching import stream_of
 

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..coefficients import scale_expression, scale_pose
 from ..errors import TrackError
 from ..flow import Coefficients
+from ..time_series import at_times
 from .matching import check_track, stream_of, streams_of
+from .scale import scale_expression, scale_pose
 
 EXTENSIONS = ("hold", "loop", "ping-pong")
 """How a track goes on after its end. hold: its last frame stays; loop: it starts again; ping-pong: it runs back and
@@ -57,9 +58,9 @@ def edit_track(track: Coefficients, edit: TrackEdit, portrait: Coefficients | No
     check_track(track)
     fixed = portrait or at_frames(track, torch.tensor([0]))
     if edit.expression_scale != 1:
-        track = scale_expression(track, edit.expression_scale, fixed)
+        track = scale_expression(track, edit.expression_scale, stream_of(fixed, "expression")[0])
     if edit.pose_scale != 1:
-        track = scale_pose(track, edit.pose_scale, fixed)
+        track = scale_pose(track, edit.pose_scale, stream_of(fixed, "pose")[0])
     if edit.pitch or edit.yaw or edit.roll:
         track = offset_angles(track, edit.pitch, edit.yaw, edit.roll)
     for name, seconds in (("expression", edit.expression_smoothing), ("pose", edit.pose_smoothing)):
@@ -132,15 +133,6 @@ def extend(track: Coefficients, frames: int, extension: str) -> Coefficients:
 def at_frames(track: Coefficients, frames: Tensor) -> Coefficients:
     """The given frames (N,) int64 of a track, in that order."""
     return replace(track, **{name: stream[frames.to(stream.device)] for name, stream in streams_of(track).items()})
-
-
-def at_times(stream: Tensor, position: Tensor) -> Tensor:
-    """Rows (N, ...) of a stream (T, ...) at places (N,) between its frames, 0 to T - 1."""
-    position = position.to(stream.device).clamp(0, stream.shape[0] - 1)
-    before = position.long()
-    after = (before + 1).clamp(max=stream.shape[0] - 1)
-    share = (position - before).to(stream).reshape(-1, *[1] * (stream.ndim - 1))
-    return torch.lerp(stream[before], stream[after], share)
 
 
 def steps(frames: int, step: float) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 
 from ..checks import check_basis
 from ..errors import TrackError
-from ..face3d.morphable import MorphableModel
+from ..face.morphable import MorphableModel
 from ..flow import Coefficients
 from .matching import check_same_length, check_same_rate, check_track, stream_of, streams_of
 from .regions import REGIONS, region_matrix

@@ -10,7 +10,8 @@ from ..checks import check_basis
 from ..errors import TrackError
 from ..flow import BlinkCurve, Coefficients
 from ..posevae.smoothing import add_reference_motion, repeat_track
-from .edit import at_times, extend, resample, steps
+from ..time_series import at_times
+from .edit import extend, resample, steps
 from .matching import check_track, stream_of
 
 PARTS = {"head motion": ("pose",), "expression": ("expression",), "everything": ("expression", "pose")}

@@ -6,19 +6,8 @@ import torch
 from torch import Tensor
 
 from ..errors import TrackError
-from ..face3d.mesh_extractor import MeshExtractor
-from ..face3d.morphable import MorphableModel
-from ..face3d.regions import (
-    INNER_LIPS,
-    LEFT_BROW,
-    LEFT_EYE,
-    LEFT_IRIS,
-    OUTER_LIPS,
-    RIGHT_BROW,
-    RIGHT_EYE,
-    RIGHT_IRIS,
-)
-from ..pack import Pack
+from ..face.morphable import MorphableModel
+from ..face.regions import INNER_LIPS, LEFT_BROW, LEFT_EYE, LEFT_IRIS, OUTER_LIPS, RIGHT_BROW, RIGHT_EYE, RIGHT_IRIS
 
 REGIONS = ("mouth", "eyes", "brows")
 _EYES = (*LEFT_EYE, *RIGHT_EYE, *LEFT_IRIS, *RIGHT_IRIS)
@@ -26,11 +15,6 @@ _BROWS = (*LEFT_BROW, *RIGHT_BROW)
 _NOSE_BASE = 2
 _FEATURE_WEIGHT = 10.0
 """How much more an error at lips, eyes and brows counts than one at other vertices: there it shows."""
-
-
-def vertex_model(pack: Pack) -> MorphableModel | None:
-    """The face model that gives a pack's expressions their vertices; None where they have none (official pack)."""
-    return pack.extractor.model if isinstance(pack.extractor, MeshExtractor) else None
 
 
 def region_weights(model: MorphableModel, region: str) -> Tensor:

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from ..checks import check_shape
 from ..errors import SadTalkerError
-from ..face3d.mesh_topology import load_face_mesh
-from ..face3d.morphable import VERTICES
-from ..face3d.regions import INNER_LIPS, LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS
-from ..flow import Keypoints, Progress, no_progress
+from ..face.morphable import VERTICES
+from ..face.regions import INNER_LIPS, LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS
+from ..face.topology import load_face_mesh
+from ..flow import Keypoints
+from ..progress import Progress, no_progress
 
 MIN_SIZE, MAX_SIZE = 64, 2048
 SWING_SECONDS = 6.0

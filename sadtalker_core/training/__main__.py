@@ -8,7 +8,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..weights.open_pack import OPEN_ASSETS
+from ..files.assets import OPEN_ASSETS
 from .expnet import ExpNetTraining
 from .open_pack import OpenPackTraining, build_open_pack
 from .posevae import PoseVAETraining

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..errors import WeightsError
-from ..weights.export import write_whole
+from ..files.write import write_whole
 
 
 def save_checkpoint(

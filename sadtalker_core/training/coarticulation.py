@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..face3d.morphable import MorphableModel
+from ..face.morphable import MorphableModel
 from ..flow import MODEL_FPS
 from .phoneme_speech import STOPS, Phoneme
 from .speech_data import close_lips

@@ -28,9 +28,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import WeightsError
-from ..face3d.landmark_networks import DETECTOR_SIZE
-from ..face3d.landmarks import FaceLandmarker, crop_region, fit_square, load_landmarker, region_of_detection
-from ..weights.export import write_safetensors
+from ..face.landmark_networks import DETECTOR_SIZE
+from ..face.landmarks import FaceLandmarker, crop_region, fit_square, load_landmarker, region_of_detection
+from ..files.write import write_safetensors
 
 LOG = logging.getLogger(__name__)
 TASK_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"

@@ -21,8 +21,8 @@ from ..audio.encoder import AUDIO_FEATURES
 from ..audio.mel import BANDS, LIMIT
 from ..audio.windows import COLUMNS
 from ..expnet.model import ExpNet
-from ..face3d.morphable import MorphableModel
-from ..face3d.regions import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from ..face.morphable import MorphableModel
+from ..face.regions import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from ..flow import EXPRESSION_SIZE
 from .checkpoint import restore_checkpoint, save_checkpoint
 from .losses import running_means

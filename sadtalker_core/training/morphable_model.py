@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..face3d.alignment import angles_from_rotation, similarity_between
-from ..face3d.mesh_topology import FaceMesh, load_face_mesh
-from ..face3d.morphable import VERTICES, MorphableModel, to_picture_frame
-from ..face3d.regions import LEFT_EYE_CORNERS, LEFT_IRIS, RIGHT_EYE_CORNERS, RIGHT_IRIS, STABLE
+from ..face.morphable import VERTICES, MorphableModel, to_picture_frame
+from ..face.regions import LEFT_EYE_CORNERS, LEFT_IRIS, RIGHT_EYE_CORNERS, RIGHT_IRIS, STABLE
+from ..face.topology import FaceMesh, load_face_mesh
 from ..flow import EXPRESSION_SIZE, IDENTITY_SIZE
+from ..geometry import angles_from_rotation, similarity_between
 from .tracks import ClipTrack
 
 MAX_ANGLE = 0.4

@@ -18,11 +18,11 @@ from ..audio.mel import log_mel
 from ..audio.windows import cut_windows
 from ..expnet.model import ExpNet
 from ..expnet.predict import predict_expression
-from ..face3d.morphable import MorphableModel
+from ..face.morphable import MorphableModel, load_morphable_model
+from ..files.write import write_safetensors
 from ..flow import MODEL_FPS, BlinkCurve, MelWindows, Waveform
+from ..packs.open.load import SPEECH_SMOOTHING, load_expnet, load_posevae
 from ..posevae.model import PoseVAE
-from ..weights.export import write_safetensors
-from ..weights.open_pack import SPEECH_SMOOTHING, load_expnet, load_morphable_model, load_posevae
 from .coarticulation import Coarticulation, fit_coarticulation
 from .expnet import ExpNetTraining, amplify_speech, train_expnet
 from .morphable_model import build_morphable_model
@@ -126,9 +126,8 @@ def predicted_opening(expnet: ExpNet, model: MorphableModel, clip: FittedClip) -
     assert clip.windows is not None
     mel = MelWindows(clip.windows, MODEL_FPS)
     blink = BlinkCurve(clip.closure, MODEL_FPS)
-    track = predict_expression(expnet, mel, clip.expression[0], blink, basis=model.basis, smoothing=SPEECH_SMOOTHING)
-    assert track.expression is not None
-    return mouth_opening(model.mean + model.offsets(track.expression))[clip.valid]
+    expression = predict_expression(expnet, mel, clip.expression[0], blink, smoothing=SPEECH_SMOOTHING)
+    return mouth_opening(model.mean + model.offsets(expression))[clip.valid]
 
 
 def _make_tracks(plan: OpenPackTraining) -> dict[str, float]:
@@ -180,9 +179,8 @@ def speech_gain(
 
 def _opening_of(expnet: ExpNet, model: MorphableModel, utterance: Utterance) -> Tensor:
     mel = MelWindows(cut_windows(utterance.mel.float(), len(utterance.expression)), MODEL_FPS)
-    track = predict_expression(expnet, mel, utterance.resting, None, basis=model.basis, smoothing=SPEECH_SMOOTHING)
-    assert track.expression is not None
-    return mouth_opening(model.mean + model.offsets(track.expression))[utterance.valid]
+    expression = predict_expression(expnet, mel, utterance.resting, None, smoothing=SPEECH_SMOOTHING)
+    return mouth_opening(model.mean + model.offsets(expression))[utterance.valid]
 
 
 def _copies(plan: OpenPackTraining, clips: list[FittedClip]) -> dict[str, list[Copy]]:

@@ -19,10 +19,10 @@ from tqdm import tqdm
 
 from ..expnet.model import ExpNet
 from ..flow import POSE_SIZE
+from ..packs.open.load import POSE_SAMPLING
 from ..posevae.model import LATENT_SIZE, SEQUENCE, PoseEncoder, PoseVAE, PoseVAEConfig
 from ..posevae.predict import block_starts, decode_motion, within
 from ..posevae.smoothing import smooth_pose
-from ..weights.open_pack import POSE_SAMPLING
 from .checkpoint import restore_checkpoint, save_checkpoint
 from .losses import running_means
 from .precision import half_precision

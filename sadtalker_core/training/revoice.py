@@ -23,8 +23,8 @@ from tqdm import tqdm
 
 from ..audio.mel import log_mel
 from ..errors import SadTalkerError
+from ..files.write import write_whole
 from ..flow import SAMPLE_RATE, Waveform
-from ..weights.export import write_whole
 
 LOG = logging.getLogger(__name__)
 FRAME_MILLISECONDS = 5.0

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ..audio.mel import log_mel
 from ..audio.windows import cut_windows
-from ..face3d.morphable import MorphableModel
-from ..face3d.regions import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from ..face.morphable import MorphableModel
+from ..face.regions import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from ..flow import MODEL_FPS, SAMPLE_RATE, Waveform
 from .tracks import ClipTrack
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ..audio.mel import COLUMNS_PER_SECOND, LIMIT
 from ..audio.windows import COLUMNS, window_starts
-from ..face3d.morphable import MorphableModel
+from ..face.morphable import MorphableModel
 from ..flow import MODEL_FPS
 from .augment import augment_mel
 from .revoice import Copy

@@ -11,7 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..audio.mel import log_mel
-from ..face3d.morphable import MorphableModel
+from ..face.morphable import MorphableModel
 from ..flow import MODEL_FPS, SAMPLE_RATE, Waveform
 from .coarticulation import Coarticulation, closure_reach, closure_weight
 from .flite_speech import FLITE_VOICES, speak_flite

@@ -16,11 +16,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..audio.waveform import mono_waveform
-from ..face3d.landmarks import load_landmarker
-from ..face3d.tracking import track_landmarks
+from ..face.landmarks import load_landmarker
+from ..face.tracking import track_landmarks
+from ..files.assets import OPEN_ASSETS
+from ..files.write import write_whole
 from ..flow import MODEL_FPS, SAMPLE_RATE, Waveform
-from ..weights.export import write_whole
-from ..weights.open_pack import OPEN_ASSETS
 
 LOG = logging.getLogger(__name__)
 CORPORA = {"grid_s1": "clips/grid_s1", "grid_multi": "clips/grid_multi", "motion": "clips/motion"}

@@ -13,10 +13,11 @@ import torch
 from sadtalker_pack.sadtalker_core.audio.waveform import mono_waveform
 from sadtalker_pack.sadtalker_core.audio.windows import mel_windows
 from sadtalker_pack.sadtalker_core.errors import AudioError, FaceNotFoundError, SadTalkerError, ShapeError
-from sadtalker_pack.sadtalker_core.face3d.extract import extract_face
-from sadtalker_pack.sadtalker_core.face3d.landmarks import FaceDetection, FaceLandmarks
-from sadtalker_pack.sadtalker_core.face3d.morphable import from_picture_frame, pose_points
-from sadtalker_pack.sadtalker_core.weights.open_pack import OPEN_ASSETS, load_open_pack
+from sadtalker_pack.sadtalker_core.face.extract import extract_face
+from sadtalker_pack.sadtalker_core.face.landmarks import FaceDetection, FaceLandmarks
+from sadtalker_pack.sadtalker_core.face.morphable import from_picture_frame, pose_points
+from sadtalker_pack.sadtalker_core.files.assets import OPEN_ASSETS
+from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
 from torch.nn import functional as F
 
 DEMO = OPEN_ASSETS.parent / "demo"
@@ -30,7 +31,7 @@ def resized(picture, height, width):
 
 def refusal(pack, picture, **options) -> str:
     with pytest.raises(FaceNotFoundError) as caught:
-        extract_face(pack, picture, **options)
+        extract_face(pack.landmarker, pack.extractor, picture, **options)
     return str(caught.value)
 
 
@@ -64,12 +65,12 @@ class TestNoFace:
 
 class TestSeveralFaces:
     def test_the_largest_is_the_default(self, pack, two_people):
-        face = extract_face(pack, two_people)
+        face = extract_face(pack.landmarker, pack.extractor, two_people)
         assert face.crop.right > 256 + 256
         assert face.crop.right - face.crop.left > 300
 
     def test_an_index_chooses(self, pack, two_people):
-        face = extract_face(pack, two_people, face_index=1)
+        face = extract_face(pack.landmarker, pack.extractor, two_people, face_index=1)
         assert face.crop.left < 128
         assert face.crop.right - face.crop.left < 260
 
@@ -95,7 +96,7 @@ class TestCutFace:
         assert "some room around the face" in message
 
     def test_hair_and_chin_close_to_the_border_are_fine(self, pack, demo_picture):
-        face = extract_face(pack, demo_picture[:, 100:360, 140:390])
+        face = extract_face(pack.landmarker, pack.extractor, demo_picture[:, 100:360, 140:390])
         assert (face.crop.right - face.crop.left, face.crop.bottom - face.crop.top) == (250, 260)
 
 
@@ -112,7 +113,7 @@ class TestProfile:
 
     @pytest.mark.parametrize("degrees", [-30, 0, 30])
     def test_a_half_turned_head_is_accepted(self, pack, degrees):
-        face = extract_face(turned(pack, degrees), torch.rand(3, 600, 600))
+        face = extract_face(turned(pack, degrees).landmarker, turned(pack, degrees).extractor, torch.rand(3, 600, 600))
         assert math.degrees(float(face.coefficients.pose[0, 1])) == pytest.approx(degrees, abs=3)
 
 
@@ -129,12 +130,12 @@ class TestPictureSizes:
         assert "Use a larger picture than 40x40" in message
 
     def test_128_pixels_are_enough(self, pack, demo_picture):
-        assert extract_face(pack, resized(demo_picture[:, 40:440, 60:460], 128, 128)).cropped.shape[1:] == (512, 512)
+        assert extract_face(pack.landmarker, pack.extractor, resized(demo_picture[:, 40:440, 60:460], 128, 128)).cropped.shape[1:] == (512, 512)
 
     def test_8000_pixels_are_not_too_many(self, pack, demo_picture):
         wide = torch.full((3, 2400, 8000), 0.5)
         wide[:, :, 5000:7048] = resized(demo_picture, 2400, 2048)
-        face = extract_face(pack, wide)
+        face = extract_face(pack.landmarker, pack.extractor, wide)
         assert 5800 < (face.crop.left + face.crop.right) / 2 < 6300
         assert face.cropped.shape == (3, 512, 512)
 
@@ -143,7 +144,7 @@ class TestPictureSizes:
 
     def test_other_axes_are_named(self, pack):
         with pytest.raises(ShapeError, match=r"expected shape \(3, H, W\), got \(300, 400, 3\)"):
-            extract_face(pack, torch.rand(300, 400, 3))
+            extract_face(pack.landmarker, pack.extractor, torch.rand(300, 400, 3))
 
 
 class TestSound:

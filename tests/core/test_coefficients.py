@@ -1,8 +1,8 @@
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.coefficients import combine, hold_pose, scale_expression, scale_pose
 from sadtalker_pack.sadtalker_core.errors import BasisMismatchError, SadTalkerError
 from sadtalker_pack.sadtalker_core.flow import Coefficients
+from sadtalker_pack.sadtalker_core.tracks.scale import combine, hold_pose, scale_expression, scale_pose
 
 REFERENCE = Coefficients("open3", 25, expression=torch.full((1, 64), 2.0), pose=torch.full((1, 6), 0.1))
 

@@ -7,10 +7,10 @@ from itertools import pairwise
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.dub.survey import mouth_gap
-from sadtalker_pack.sadtalker_core.dub.video import DubOptions, back_and_forth, dub, in_order
+from sadtalker_pack.sadtalker_core.dub_video import DubOptions, back_and_forth, dub, in_order
 from sadtalker_pack.sadtalker_core.errors import FaceNotFoundError, SadTalkerError
-from sadtalker_pack.sadtalker_core.face3d.extract import extract_face
-from sadtalker_pack.sadtalker_core.face3d.regions import (
+from sadtalker_pack.sadtalker_core.face.extract import extract_face
+from sadtalker_pack.sadtalker_core.face.regions import (
     CHIN,
     INNER_LIPS,
     LEFT_EYE,
@@ -19,12 +19,13 @@ from sadtalker_pack.sadtalker_core.face3d.regions import (
     RIGHT_EYE,
     RIGHT_IRIS,
 )
-from sadtalker_pack.sadtalker_core.face3d.regressor_extractor import RegressorExtractor
-from sadtalker_pack.sadtalker_core.face3d.tracking import track_landmarks
-from sadtalker_pack.sadtalker_core.facerender.mapping import KeypointMapping
-from sadtalker_pack.sadtalker_core.facerender.render import render_frames
+from sadtalker_pack.sadtalker_core.face.tracking import track_landmarks
 from sadtalker_pack.sadtalker_core.flow import Coefficients, Waveform
-from sadtalker_pack.sadtalker_core.weights.open_pack import load_open_pack
+from sadtalker_pack.sadtalker_core.packs.official.dubber import NeuralDubber
+from sadtalker_pack.sadtalker_core.packs.official.extractor import RegressorExtractor
+from sadtalker_pack.sadtalker_core.packs.official.mapping import KeypointMapping
+from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
+from sadtalker_pack.sadtalker_core.render.frames import render_frames
 from sadtalker_pack.tests.support.audio_networks import rule_expnet
 from sadtalker_pack.tests.support.official_networks import rule_mapping, rule_regressor
 from sadtalker_pack.tests.support.render_networks import rule_keypoint_detector, rule_renderer
@@ -40,7 +41,7 @@ def pack():
 @pytest.fixture(scope="module")
 def video(pack, demo_picture):
     """Frames (14, 3, 256, 256) of the demo portrait, who turns the head and opens the mouth as no speech does."""
-    face = extract_face(pack, demo_picture, framing="crop", size=256)
+    face = extract_face(pack.landmarker, pack.extractor, demo_picture, framing="crop", size=256)
     own = face.coefficients
     time = torch.linspace(0, 1, FRAMES)[:, None]
     pose = own.pose + torch.cat((0.05 * time, 0.15 * time, 0.05 * time, torch.zeros(FRAMES, 3)), 1)
@@ -89,7 +90,9 @@ def official(pack):
         expnet=rule_expnet(),
         mapping=mapping.eval(),
         renderer=rule_renderer(),
-        scales_about_portrait=False,
+        scales_about_own=False,
+        dubber=NeuralDubber,
+        vertices=None,
     )
 
 
@@ -176,7 +179,7 @@ class TestLength:
 
     def test_frames_are_read_in_any_order_and_few_are_held(self, monkeypatch):
         frames = list(torch.arange(7.0)[:, None, None, None].expand(-1, 3, 2, 2))
-        monkeypatch.setattr("sadtalker_pack.sadtalker_core.dub.video._HELD_BYTES", 2 * frames[0].nbytes)
+        monkeypatch.setattr("sadtalker_pack.sadtalker_core.dub_video._HELD_BYTES", 2 * frames[0].nbytes)
         for order in (back_and_forth(7, 25), [0, 0, 0], [0]):
             assert [int(frame[0, 0, 0]) for frame in in_order(frames, order)] == order
 

@@ -6,13 +6,13 @@ import pytest
 import torch
 from sadtalker_pack.sadtalker_core.audio.windows import mel_windows
 from sadtalker_pack.sadtalker_core.errors import SadTalkerError
-from sadtalker_pack.sadtalker_core.face3d.extract import extract_face
-from sadtalker_pack.sadtalker_core.face3d.regions import LEFT_EYE_CORNERS, OUTER_EYE_CORNERS, RIGHT_EYE_CORNERS
-from sadtalker_pack.sadtalker_core.face3d.tracking import track_landmarks
-from sadtalker_pack.sadtalker_core.facerender.render import render_frames
+from sadtalker_pack.sadtalker_core.face.extract import extract_face
+from sadtalker_pack.sadtalker_core.face.regions import LEFT_EYE_CORNERS, OUTER_EYE_CORNERS, RIGHT_EYE_CORNERS
+from sadtalker_pack.sadtalker_core.face.tracking import track_landmarks
 from sadtalker_pack.sadtalker_core.flow import SAMPLE_RATE, Waveform
+from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
 from sadtalker_pack.sadtalker_core.pipeline import TalkingHeadOptions, predict_coefficients, talking_head
-from sadtalker_pack.sadtalker_core.weights.open_pack import load_open_pack
+from sadtalker_pack.sadtalker_core.render.frames import render_frames
 from torch.nn import functional as F
 
 SECONDS, FPS = 2, 25
@@ -224,7 +224,7 @@ class TestOwnCoefficients:
 
     @pytest.mark.parametrize("framing", ["crop", "full"])
     def test_give_back_the_portrait(self, pack, demo_picture, framing):
-        face = extract_face(pack, demo_picture, framing=framing)
+        face = extract_face(pack.landmarker, pack.extractor, demo_picture, framing=framing)
         frame = render_frames(pack.renderer, face, pack.mapping.keypoints(face, face.coefficients))[0]
         error = (frame - face.cropped).square().mean()
         assert -10 * torch.log10(error) > 38

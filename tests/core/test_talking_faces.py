@@ -3,11 +3,11 @@
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import FaceNotFoundError, SadTalkerError
-from sadtalker_pack.sadtalker_core.face3d.extract import find_faces
+from sadtalker_pack.sadtalker_core.face.extract import find_faces
 from sadtalker_pack.sadtalker_core.flow import Waveform
+from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
 from sadtalker_pack.sadtalker_core.pipeline import TalkingHeadOptions
 from sadtalker_pack.sadtalker_core.talking_faces import face_share, talking_faces
-from sadtalker_pack.sadtalker_core.weights.open_pack import load_open_pack
 
 OPTIONS = TalkingHeadOptions(size=384, blink=False)
 

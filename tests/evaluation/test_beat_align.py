@@ -2,14 +2,9 @@ from math import isnan, pi
 
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.evaluation import requirements
-from sadtalker_pack.sadtalker_core.evaluation.beat_align import (
-    TOLERANCE_SECONDS,
-    beat_align,
-    motion_beats,
-    speech_onsets,
-)
-from sadtalker_pack.sadtalker_core.evaluation.requirements import NotMeasuredError
+from sadtalker_pack.sadtalker_core.metrics import requirements
+from sadtalker_pack.sadtalker_core.metrics.beat_align import TOLERANCE_SECONDS, beat_align, motion_beats, speech_onsets
+from sadtalker_pack.sadtalker_core.metrics.requirements import NotMeasuredError
 
 BEAT = 0.6
 SECONDS = 12

@@ -4,11 +4,11 @@ import math
 
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.evaluation.blinks import START_CLOSURE, Blinks, blink_times
-from sadtalker_pack.sadtalker_core.evaluation.requirements import NotMeasuredError
-from sadtalker_pack.sadtalker_core.evaluation.video_metrics import VideoClip
-from sadtalker_pack.sadtalker_core.face3d.eyelids import eye_opening
-from sadtalker_pack.sadtalker_core.face3d.regions import LEFT_EYE, RIGHT_EYE
+from sadtalker_pack.sadtalker_core.face.measures import eye_opening
+from sadtalker_pack.sadtalker_core.face.regions import LEFT_EYE, RIGHT_EYE
+from sadtalker_pack.sadtalker_core.metrics.blinks import START_CLOSURE, Blinks, blink_times
+from sadtalker_pack.sadtalker_core.metrics.requirements import NotMeasuredError
+from sadtalker_pack.sadtalker_core.metrics.video_metrics import VideoClip
 
 SECONDS = 10
 MIDDLES = (1.22, 3.5, 4.1, 8.06)

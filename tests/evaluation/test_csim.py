@@ -2,20 +2,15 @@ from math import cos, radians, sin
 
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.evaluation.csim import (
-    STANDARD_POINTS,
-    IdentitySimilarity,
-    aligned_faces,
-    five_points,
-)
-from sadtalker_pack.sadtalker_core.evaluation.networks.arcface import ArcFace
-from sadtalker_pack.sadtalker_core.evaluation.requirements import NotMeasuredError
-from sadtalker_pack.sadtalker_core.evaluation.video_metrics import VideoClip
-from sadtalker_pack.sadtalker_core.evaluation.weight_files import ARCFACE
-from sadtalker_pack.sadtalker_core.face3d.crop import crop_picture
-from sadtalker_pack.sadtalker_core.face3d.landmarks import load_landmarker
+from sadtalker_pack.sadtalker_core.face.crop import crop_picture
+from sadtalker_pack.sadtalker_core.face.landmarks import load_landmarker
+from sadtalker_pack.sadtalker_core.files.assets import OPEN_ASSETS
 from sadtalker_pack.sadtalker_core.flow import Crop
-from sadtalker_pack.sadtalker_core.weights.open_pack import OPEN_ASSETS
+from sadtalker_pack.sadtalker_core.metrics.csim import STANDARD_POINTS, IdentitySimilarity, aligned_faces, five_points
+from sadtalker_pack.sadtalker_core.metrics.networks.arcface import ArcFace
+from sadtalker_pack.sadtalker_core.metrics.requirements import NotMeasuredError
+from sadtalker_pack.sadtalker_core.metrics.video_metrics import VideoClip
+from sadtalker_pack.sadtalker_core.metrics.weight_files import ARCFACE
 from sadtalker_pack.tests.support.evaluation_files import filled
 from torch import nn
 

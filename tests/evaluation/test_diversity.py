@@ -2,7 +2,7 @@ from math import pi, radians, sqrt
 
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.evaluation.diversity import head_diversity
+from sadtalker_pack.sadtalker_core.metrics.diversity import head_diversity
 
 
 def swing(degrees, offset=0.0):

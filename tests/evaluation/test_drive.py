@@ -2,10 +2,10 @@ import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import SadTalkerError
 from sadtalker_pack.sadtalker_core.evaluation.drive import mesh_model, resting_mouth, room_noise, speaking_mouth
-from sadtalker_pack.sadtalker_core.evaluation.mouth import best_common_lag, lagged_correlations
-from sadtalker_pack.sadtalker_core.face3d.extract import extract_face
+from sadtalker_pack.sadtalker_core.face.extract import extract_face
 from sadtalker_pack.sadtalker_core.flow import Waveform
-from sadtalker_pack.sadtalker_core.weights.open_pack import load_open_pack
+from sadtalker_pack.sadtalker_core.metrics.mouth import best_common_lag, lagged_correlations
+from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
 
 FRAME = 640
 
@@ -17,7 +17,7 @@ def pack():
 
 @pytest.fixture(scope="module")
 def face(pack, demo_picture):
-    return extract_face(pack, demo_picture)
+    return extract_face(pack.landmarker, pack.extractor, demo_picture)
 
 
 @pytest.fixture(scope="module")

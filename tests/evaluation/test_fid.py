@@ -1,15 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.evaluation.fid import (
-    FeatureStatistics,
-    FrechetInceptionDistance,
-    frechet_distance,
-)
-from sadtalker_pack.sadtalker_core.evaluation.networks.inception import FeatureInception
-from sadtalker_pack.sadtalker_core.evaluation.requirements import NotMeasuredError
-from sadtalker_pack.sadtalker_core.evaluation.video_metrics import VideoClip
-from sadtalker_pack.sadtalker_core.evaluation.weight_files import INCEPTION
+from sadtalker_pack.sadtalker_core.metrics.fid import FeatureStatistics, FrechetInceptionDistance, frechet_distance
+from sadtalker_pack.sadtalker_core.metrics.networks.inception import FeatureInception
+from sadtalker_pack.sadtalker_core.metrics.requirements import NotMeasuredError
+from sadtalker_pack.sadtalker_core.metrics.video_metrics import VideoClip
+from sadtalker_pack.sadtalker_core.metrics.weight_files import INCEPTION
 from sadtalker_pack.tests.support.evaluation_files import filled
 from scipy.linalg import sqrtm
 

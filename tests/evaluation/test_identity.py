@@ -1,8 +1,8 @@
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.evaluation import requirements
-from sadtalker_pack.sadtalker_core.evaluation.identity import FaceEmbedder, identity_similarities
-from sadtalker_pack.sadtalker_core.evaluation.requirements import NotMeasuredError
+from sadtalker_pack.sadtalker_core.metrics import requirements
+from sadtalker_pack.sadtalker_core.metrics.identity import FaceEmbedder, identity_similarities
+from sadtalker_pack.sadtalker_core.metrics.requirements import NotMeasuredError
 
 
 def test_cosines_of_known_vectors():

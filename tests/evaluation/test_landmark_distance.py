@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.evaluation.landmark_distance import LandmarkDistance, landmark_distances
-from sadtalker_pack.sadtalker_core.evaluation.requirements import NotMeasuredError
-from sadtalker_pack.sadtalker_core.evaluation.video_metrics import VideoClip
-from sadtalker_pack.sadtalker_core.face3d.alignment import rotation_from_angles
-from sadtalker_pack.sadtalker_core.face3d.mesh_topology import load_face_mesh
-from sadtalker_pack.sadtalker_core.face3d.points68 import INDICES, INNER_MOUTH, OUTER_MOUTH
-from sadtalker_pack.sadtalker_core.face3d.regions import OUTER_EYE_CORNERS
+from sadtalker_pack.sadtalker_core.face.points68 import INDICES, INNER_MOUTH, OUTER_MOUTH
+from sadtalker_pack.sadtalker_core.face.regions import OUTER_EYE_CORNERS
+from sadtalker_pack.sadtalker_core.face.topology import load_face_mesh
+from sadtalker_pack.sadtalker_core.geometry import rotation_from_angles
+from sadtalker_pack.sadtalker_core.metrics.landmark_distance import LandmarkDistance, landmark_distances
+from sadtalker_pack.sadtalker_core.metrics.requirements import NotMeasuredError
+from sadtalker_pack.sadtalker_core.metrics.video_metrics import VideoClip
 
 MOUTH = list(OUTER_MOUTH + INNER_MOUTH)
 

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.evaluation.loudness import loudness_mouth
+from sadtalker_pack.sadtalker_core.metrics.loudness import loudness_mouth
 
 RATE, FRAME = 16000, 640
 

@@ -1,10 +1,10 @@
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.evaluation import lpips
-from sadtalker_pack.sadtalker_core.evaluation.lpips import PerceptualSimilarity, load_perceptual_distance
-from sadtalker_pack.sadtalker_core.evaluation.requirements import NotMeasuredError
-from sadtalker_pack.sadtalker_core.evaluation.video_metrics import Surroundings, VideoClip
-from sadtalker_pack.sadtalker_core.evaluation.weight_files import ALEXNET, PERCEPTUAL_HEADS
+from sadtalker_pack.sadtalker_core.metrics import lpips
+from sadtalker_pack.sadtalker_core.metrics.lpips import PerceptualSimilarity, load_perceptual_distance
+from sadtalker_pack.sadtalker_core.metrics.requirements import NotMeasuredError
+from sadtalker_pack.sadtalker_core.metrics.video_metrics import Surroundings, VideoClip
+from sadtalker_pack.sadtalker_core.metrics.weight_files import ALEXNET, PERCEPTUAL_HEADS
 from sadtalker_pack.tests.support.evaluation_files import described, write_published_network
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 import torch
-from sadtalker_pack.sadtalker_core.evaluation.mfcc import mfcc
+from sadtalker_pack.sadtalker_core.metrics.mfcc import mfcc
 
 KNOWN = """
 21.84327 -37.939508 -10.701297 -15.638207 -5.231076 -3.265686 1.074652 -2.249643 -3.26592 5.196037 -1.190203 -4.119699

@@ -16,11 +16,11 @@ from sadtalker_pack.sadtalker_core.evaluation.clips import head_angles, read_cli
 from sadtalker_pack.sadtalker_core.evaluation.motion import MEASURES, ClipMouth, MouthFigures, measure_motion
 from sadtalker_pack.sadtalker_core.evaluation.motion_table import motion_rows
 from sadtalker_pack.sadtalker_core.evaluation.phonemes import PhonemeFigures
-from sadtalker_pack.sadtalker_core.evaluation.requirements import NotMeasuredError
-from sadtalker_pack.sadtalker_core.face3d.extract import extract_face
+from sadtalker_pack.sadtalker_core.face.extract import extract_face
 from sadtalker_pack.sadtalker_core.flow import Waveform
+from sadtalker_pack.sadtalker_core.metrics.requirements import NotMeasuredError
+from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
 from sadtalker_pack.sadtalker_core.pipeline import TalkingHeadOptions, predict_coefficients
-from sadtalker_pack.sadtalker_core.weights.open_pack import load_open_pack
 from safetensors.torch import load_file, save_file
 
 FRAMES, DELAY = 60, 2
@@ -35,7 +35,7 @@ def pack():
 def folder(pack, demo_picture, demo_speech, tmp_path_factory):
     """Clips ``punctual`` and ``late`` (its sound comes two frames after its picture), with their tracks."""
     folder = tmp_path_factory.mktemp("clips")
-    face = extract_face(pack, demo_picture)
+    face = extract_face(pack.landmarker, pack.extractor, demo_picture)
     samples = demo_speech.samples[: FRAMES * 640]
     options = TalkingHeadOptions(blink=False, still=True)
     coefficients = predict_coefficients(pack, face, mel_windows(Waveform(samples)), options)

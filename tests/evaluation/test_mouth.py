@@ -1,6 +1,8 @@
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.evaluation.mouth import (
+from sadtalker_pack.sadtalker_core.face.morphable import from_picture_frame, load_morphable_model, pose_points
+from sadtalker_pack.sadtalker_core.files.assets import OPEN_ASSETS
+from sadtalker_pack.sadtalker_core.metrics.mouth import (
     LOWER_LIP,
     MAX_LAG,
     MOUTH_CORNERS,
@@ -12,8 +14,6 @@ from sadtalker_pack.sadtalker_core.evaluation.mouth import (
     opening_in_range,
     spread_ratio,
 )
-from sadtalker_pack.sadtalker_core.face3d.morphable import from_picture_frame, pose_points
-from sadtalker_pack.sadtalker_core.weights.open_pack import OPEN_ASSETS, load_morphable_model
 
 
 @pytest.fixture(scope="module")

@@ -4,17 +4,11 @@ import numpy as np
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import ShapeError
-from sadtalker_pack.sadtalker_core.evaluation.networks.arcface import ArcFace
-from sadtalker_pack.sadtalker_core.evaluation.networks.inception import FeatureInception
-from sadtalker_pack.sadtalker_core.evaluation.networks.perceptual import PerceptualDistance, PerceptualHeads
-from sadtalker_pack.sadtalker_core.evaluation.networks.syncnet import SyncNet
-from sadtalker_pack.sadtalker_core.evaluation.weight_files import (
-    ALEXNET,
-    ARCFACE,
-    INCEPTION,
-    PERCEPTUAL_HEADS,
-    SYNCNET,
-)
+from sadtalker_pack.sadtalker_core.metrics.networks.arcface import ArcFace
+from sadtalker_pack.sadtalker_core.metrics.networks.inception import FeatureInception
+from sadtalker_pack.sadtalker_core.metrics.networks.perceptual import PerceptualDistance, PerceptualHeads
+from sadtalker_pack.sadtalker_core.metrics.networks.syncnet import SyncNet
+from sadtalker_pack.sadtalker_core.metrics.weight_files import ALEXNET, ARCFACE, INCEPTION, PERCEPTUAL_HEADS, SYNCNET
 from sadtalker_pack.tests.support.evaluation_files import filled
 from torch.nn import functional as F
 from torchvision.models import AlexNet, Inception3

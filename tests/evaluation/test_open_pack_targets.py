@@ -12,9 +12,9 @@ from sadtalker_pack.sadtalker_core.errors import SadTalkerError
 from sadtalker_pack.sadtalker_core.evaluation.clips import RealClip, read_clips
 from sadtalker_pack.sadtalker_core.evaluation.motion import measure_motion
 from sadtalker_pack.sadtalker_core.evaluation.motion_table import motion_rows
-from sadtalker_pack.sadtalker_core.face3d.extract import extract_face
+from sadtalker_pack.sadtalker_core.face.extract import extract_face
+from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
 from sadtalker_pack.sadtalker_core.training.phoneme_speech import voices
-from sadtalker_pack.sadtalker_core.weights.open_pack import load_open_pack
 
 DATA = Path(os.environ.get("SADTALKER_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 GRID_STYLE = 5
@@ -38,7 +38,7 @@ def test_voices_that_were_never_heard(pack, demo_picture, demo_speech):
         voices()
     except SadTalkerError as error:
         pytest.skip(str(error))
-    face = extract_face(pack, demo_picture)
+    face = extract_face(pack.landmarker, pack.extractor, demo_picture)
     height, width = face.cropped.shape[1:]
     clip = RealClip("demo", Path("demo"), face.landmarks[None], width, height, demo_speech)
     assert shortfalls(measure_motion(pack, [clip], ["phonemes", "silence"])) == []

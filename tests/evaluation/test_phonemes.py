@@ -2,7 +2,6 @@ from math import isnan
 
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.evaluation.mouth import MouthTrack
 from sadtalker_pack.sadtalker_core.evaluation.phonemes import (
     SpokenMouth,
     bilabial_closures,
@@ -12,6 +11,7 @@ from sadtalker_pack.sadtalker_core.evaluation.phonemes import (
     sentences_for,
     value_at,
 )
+from sadtalker_pack.sadtalker_core.metrics.mouth import MouthTrack
 from sadtalker_pack.sadtalker_core.training.phoneme_speech import EVALUATION_VOICES, Phoneme
 
 SOUNDS = ("ɑː", "p", "iː", "f", "u", "b", "æ", "w", "t")

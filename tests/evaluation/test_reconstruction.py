@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.evaluation.reconstruction import Reconstruction, psnr, ssim
-from sadtalker_pack.sadtalker_core.evaluation.requirements import NotMeasuredError
-from sadtalker_pack.sadtalker_core.evaluation.video_metrics import VideoClip
+from sadtalker_pack.sadtalker_core.metrics.reconstruction import Reconstruction, psnr, ssim
+from sadtalker_pack.sadtalker_core.metrics.requirements import NotMeasuredError
+from sadtalker_pack.sadtalker_core.metrics.video_metrics import VideoClip
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-from sadtalker_pack.sadtalker_core.evaluation.report import Row, markdown_table
+from sadtalker_pack.sadtalker_core.metrics.report import Row, markdown_table
 
 
 def test_a_table_of_rows():

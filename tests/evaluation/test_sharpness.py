@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from sadtalker_pack.sadtalker_core.evaluation.requirements import NotMeasuredError
-from sadtalker_pack.sadtalker_core.evaluation.sharpness import Sharpness, cpbd, grey
-from sadtalker_pack.sadtalker_core.evaluation.video_metrics import VideoClip
+from sadtalker_pack.sadtalker_core.metrics.requirements import NotMeasuredError
+from sadtalker_pack.sadtalker_core.metrics.sharpness import Sharpness, cpbd, grey
+from sadtalker_pack.sadtalker_core.metrics.video_metrics import VideoClip
 from scipy.ndimage import gaussian_filter
 
 datasets = pytest.importorskip("sklearn.datasets", reason="scikit-learn, which librosa brings, has the pictures")

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.evaluation.loudness import loudness_mouth
-from sadtalker_pack.sadtalker_core.evaluation.requirements import NotMeasuredError
-from sadtalker_pack.sadtalker_core.evaluation.speech_lag import MAX_LAG, SpeechLag
-from sadtalker_pack.sadtalker_core.evaluation.video_metrics import VideoClip
 from sadtalker_pack.sadtalker_core.flow import SAMPLE_RATE, Waveform
+from sadtalker_pack.sadtalker_core.metrics.loudness import loudness_mouth
+from sadtalker_pack.sadtalker_core.metrics.requirements import NotMeasuredError
+from sadtalker_pack.sadtalker_core.metrics.speech_lag import MAX_LAG, SpeechLag
+from sadtalker_pack.sadtalker_core.metrics.video_metrics import VideoClip
 
 FRAMES = 200
 LOWER_LIP_POINTS = [14, 17, 84, 87, 178, 181, 314, 317, 402, 405]

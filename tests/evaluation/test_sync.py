@@ -3,19 +3,13 @@ from math import pi
 import numpy as np
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.evaluation.mfcc import mfcc
-from sadtalker_pack.sadtalker_core.evaluation.networks.syncnet import SyncNet
-from sadtalker_pack.sadtalker_core.evaluation.requirements import NotMeasuredError
-from sadtalker_pack.sadtalker_core.evaluation.sync import (
-    MAX_SHIFT,
-    SHORTEST,
-    LipSync,
-    sync_features,
-    sync_score,
-)
-from sadtalker_pack.sadtalker_core.evaluation.video_metrics import VideoClip
-from sadtalker_pack.sadtalker_core.evaluation.weight_files import SYNCNET
 from sadtalker_pack.sadtalker_core.flow import Waveform
+from sadtalker_pack.sadtalker_core.metrics.mfcc import mfcc
+from sadtalker_pack.sadtalker_core.metrics.networks.syncnet import SyncNet
+from sadtalker_pack.sadtalker_core.metrics.requirements import NotMeasuredError
+from sadtalker_pack.sadtalker_core.metrics.sync import MAX_SHIFT, SHORTEST, LipSync, sync_features, sync_score
+from sadtalker_pack.sadtalker_core.metrics.video_metrics import VideoClip
+from sadtalker_pack.sadtalker_core.metrics.weight_files import SYNCNET
 from sadtalker_pack.tests.support.evaluation_files import filled
 from torch import nn
 

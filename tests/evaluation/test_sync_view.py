@@ -1,5 +1,5 @@
 import torch
-from sadtalker_pack.sadtalker_core.evaluation.sync_view import cut_sync_view, sync_boxes
+from sadtalker_pack.sadtalker_core.metrics.sync_view import cut_sync_view, sync_boxes
 
 
 def face(x, y, width, height):

@@ -19,19 +19,13 @@ from sadtalker_pack.sadtalker_core.evaluation.compare import (
     paper_rows,
     read_evaluation,
 )
-from sadtalker_pack.sadtalker_core.evaluation.face_clip import at_model_rate, face_box, track_film
-from sadtalker_pack.sadtalker_core.evaluation.figure_table import (
-    Evaluation,
-    as_json,
-    figures_table,
-    from_json,
-    summary,
-)
-from sadtalker_pack.sadtalker_core.evaluation.metric_list import METRICS, all_figures
 from sadtalker_pack.sadtalker_core.evaluation.video import VideoFolders, evaluate_folder
 from sadtalker_pack.sadtalker_core.evaluation.video_clips import read_film, videos_in
-from sadtalker_pack.sadtalker_core.evaluation.video_metrics import Measurement, MetricSet, Surroundings
-from sadtalker_pack.sadtalker_core.weights.open_pack import load_open_pack
+from sadtalker_pack.sadtalker_core.metrics.face_clip import at_model_rate, face_box, track_film
+from sadtalker_pack.sadtalker_core.metrics.figure_table import Evaluation, as_json, figures_table, from_json, summary
+from sadtalker_pack.sadtalker_core.metrics.metric_list import METRICS, all_figures
+from sadtalker_pack.sadtalker_core.metrics.video_metrics import Measurement, MetricSet, Surroundings
+from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
 from sadtalker_pack.tests.nodes.comfy_host import ROOT
 
 DEMO = ROOT / "sadtalker_core" / "assets" / "demo"

@@ -3,13 +3,13 @@ import re
 
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.evaluation.networks.arcface import ArcFace
-from sadtalker_pack.sadtalker_core.evaluation.networks.inception import FeatureInception
-from sadtalker_pack.sadtalker_core.evaluation.networks.perceptual import PerceptualHeads
-from sadtalker_pack.sadtalker_core.evaluation.networks.syncnet import SyncNet
-from sadtalker_pack.sadtalker_core.evaluation.requirements import NotMeasuredError
-from sadtalker_pack.sadtalker_core.evaluation.video_metrics import Surroundings
-from sadtalker_pack.sadtalker_core.evaluation.weight_files import (
+from sadtalker_pack.sadtalker_core.metrics.networks.arcface import ArcFace
+from sadtalker_pack.sadtalker_core.metrics.networks.inception import FeatureInception
+from sadtalker_pack.sadtalker_core.metrics.networks.perceptual import PerceptualHeads
+from sadtalker_pack.sadtalker_core.metrics.networks.syncnet import SyncNet
+from sadtalker_pack.sadtalker_core.metrics.requirements import NotMeasuredError
+from sadtalker_pack.sadtalker_core.metrics.video_metrics import Surroundings
+from sadtalker_pack.sadtalker_core.metrics.weight_files import (
     ALEXNET,
     ARCFACE,
     INCEPTION,

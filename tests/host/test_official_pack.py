@@ -79,8 +79,8 @@ def stages(client: Client, sound: Callable[[int], Path]) -> Callable[..., list[t
 def directly(release: Path, sound: Callable[[int], Path]) -> Callable[..., torch.Tensor]:
     """The same frames (T, 3, H, W) from the core, without ComfyUI."""
     from sadtalker_pack.sadtalker_core.audio.waveform import mono_waveform
+    from sadtalker_pack.sadtalker_core.packs.official.load import load_official_pack
     from sadtalker_pack.sadtalker_core.pipeline import TalkingHeadOptions, talking_head
-    from sadtalker_pack.sadtalker_core.weights.official_pack import load_official_pack
 
     pack = load_official_pack(release)
     pixels = np.asarray(Image.open(DEMO / "portrait.jpg").convert("RGB"))

@@ -333,8 +333,8 @@ class TestInputs:
 
 def landmarks_of(frames: torch.Tensor) -> torch.Tensor:
     """Mesh points (T, 478, 3) in pixels, measured on frames (T, 3, H, W) uint8."""
-    from sadtalker_pack.sadtalker_core.face3d.tracking import track_landmarks
-    from sadtalker_pack.sadtalker_core.weights.open_pack import load_open_pack
+    from sadtalker_pack.sadtalker_core.face.tracking import track_landmarks
+    from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
 
     with torch.inference_mode():
         return track_landmarks(load_open_pack().landmarker, iter(frames.float() / 255)).points
@@ -345,8 +345,8 @@ def driving_points(graph: MutableGraph) -> torch.Tensor:
     from sadtalker_pack.sadtalker_core import pipeline
     from sadtalker_pack.sadtalker_core.audio.waveform import mono_waveform
     from sadtalker_pack.sadtalker_core.audio.windows import mel_windows
-    from sadtalker_pack.sadtalker_core.face3d.extract import extract_face
-    from sadtalker_pack.sadtalker_core.weights.open_pack import load_open_pack
+    from sadtalker_pack.sadtalker_core.face.extract import extract_face
+    from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
 
     node = next(entry for entry in graph.values() if entry["class_type"] == "SadTalkerTalkingHead")
     names = {field.name for field in fields(pipeline.TalkingHeadOptions)}
@@ -356,8 +356,7 @@ def driving_points(graph: MutableGraph) -> torch.Tensor:
     with torch.inference_mode():
         pack = load_open_pack()
         mel = mel_windows(mono_waveform(torch.from_numpy(samples.T.copy()), rate), options.fps)
-        face = extract_face(
-            pack,
+        face = extract_face(pack.landmarker, pack.extractor,
             picture.permute(2, 0, 1).float() / 255,
             face_index=options.face_index,
             framing=options.framing,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import soundfile
 import torch
-from sadtalker_pack.sadtalker_core.face3d.regressor_extractor import RegressorExtractor
+from sadtalker_pack.sadtalker_core.packs.official.extractor import RegressorExtractor
 from sadtalker_pack.tests.nodes.comfy_host import ROOT, run_node, use_comfy
 from sadtalker_pack.tests.support.official_networks import rule_regressor
 

@@ -13,9 +13,10 @@ from comfy.model_patcher import ModelPatcher
 from sadtalker_pack.nodes import enhance as nodes
 from sadtalker_pack.nodes.host import host_pack
 from sadtalker_pack.sadtalker_core.errors import FaceNotFoundError, SadTalkerError, WeightsError
-from sadtalker_pack.sadtalker_core.finish.restorer import FaceRestorer
-from sadtalker_pack.sadtalker_core.flow import Coefficients, Crop, Keypoints, SourceFace
+from sadtalker_pack.sadtalker_core.finish.sharpen.restorer import FaceRestorer
+from sadtalker_pack.sadtalker_core.flow import Coefficients, Crop, Keypoints
 from sadtalker_pack.tests.nodes.comfy_host import pack_nodes, run_node
+from sadtalker_pack.tests.support.faces import source_face
 from sadtalker_pack.tests.support.render_networks import rule_renderer
 from sadtalker_pack.tests.support.restorer_files import write_gfpgan
 from spandrel.architectures.ESRGAN import ESRGAN
@@ -217,7 +218,7 @@ class TestDetailTransfer:
         small = F.interpolate(demo_picture[None, :, :512], (256, 256), mode="bilinear", antialias=True)[0]
         own = Coefficients("bfm09", 25, expression=torch.zeros(1, 64), pose=torch.zeros(1, 6))
         crop = Crop(0, 0, 512, 512, 256, 256)
-        face = SourceFace(demo_picture, small, crop, torch.zeros(478, 3), torch.zeros(80), own)
+        face = source_face(demo_picture, small, crop, torch.zeros(478, 3), torch.zeros(80), own)
         points = torch.rand(15, 3) - 0.5
         keypoints = Keypoints(points, points[None], 25)
         frames = run_node("SadTalkerFaceRender", pack=official, face=face, keypoints=keypoints, batch_size=1)[0]

@@ -10,7 +10,7 @@ import torch
 from comfy_api.latest import InputImpl
 from sadtalker_pack.nodes import evaluate
 from sadtalker_pack.sadtalker_core.errors import SadTalkerError
-from sadtalker_pack.sadtalker_core.evaluation.metric_list import METRICS, all_figures
+from sadtalker_pack.sadtalker_core.metrics.metric_list import METRICS, all_figures
 from sadtalker_pack.tests.nodes.comfy_host import ROOT, run_node
 
 DEMO = ROOT / "sadtalker_core" / "assets" / "demo"

@@ -9,12 +9,7 @@ import pytest
 import soundfile
 import torch
 from comfy import model_management
-from sadtalker_pack.sadtalker_core.errors import (
-    AudioError,
-    BasisMismatchError,
-    FaceNotFoundError,
-    SadTalkerError,
-)
+from sadtalker_pack.sadtalker_core.errors import AudioError, BasisMismatchError, FaceNotFoundError, SadTalkerError
 from sadtalker_pack.tests.nodes.comfy_host import ROOT, run_node
 
 DEMO = ROOT / "sadtalker_core" / "assets" / "demo"

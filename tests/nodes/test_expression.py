@@ -16,10 +16,10 @@ from PIL import Image
 from sadtalker_pack.nodes import live_preview
 from sadtalker_pack.nodes.host import host_pack
 from sadtalker_pack.nodes.live_preview import MAX_SUBJECTS, SUBJECTS, UnknownTokenError, answer, read_request
+from sadtalker_pack.sadtalker_core.controls.sliders import NAMES
 from sadtalker_pack.sadtalker_core.errors import BasisMismatchError, ControlError, SadTalkerError
-from sadtalker_pack.sadtalker_core.expression.controls import NAMES
 from sadtalker_pack.sadtalker_core.flow import Coefficients
-from sadtalker_pack.sadtalker_core.weights.official_pack import load_official_pack
+from sadtalker_pack.sadtalker_core.packs.official.load import load_official_pack
 from sadtalker_pack.tests.nodes.comfy_host import run_node
 from sadtalker_pack.tests.support.official_files import write_official_release
 

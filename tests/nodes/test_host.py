@@ -11,7 +11,7 @@ import torch
 from comfy import model_management
 from sadtalker_pack.nodes.host import host_pack, in_batches, progress, to_device, to_host
 from sadtalker_pack.sadtalker_core.flow import BlinkCurve
-from sadtalker_pack.sadtalker_core.weights.open_pack import load_open_pack
+from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
 from torch import nn
 
 

@@ -20,11 +20,10 @@ from sadtalker_pack.sadtalker_core.errors import (
     ShapeError,
     TrackError,
 )
-from sadtalker_pack.sadtalker_core.face3d.regions import OUTER_LIPS
+from sadtalker_pack.sadtalker_core.face.regions import OUTER_LIPS
 from sadtalker_pack.sadtalker_core.flow import BlinkCurve, Coefficients
 from sadtalker_pack.sadtalker_core.tracks.channels import channels
 from sadtalker_pack.sadtalker_core.tracks.files import read_track
-from sadtalker_pack.sadtalker_core.tracks.regions import vertex_model
 from sadtalker_pack.tests.nodes.comfy_host import ROOT, run_node
 
 DEMO = ROOT / "sadtalker_core" / "assets" / "demo"
@@ -178,7 +177,7 @@ class TestReference:
         blinks = run_node("SadTalkerReferenceBlink", blinks=measured[1], mel=mel)[0]
         assert (len(blinks), blinks.fps) == (len(mel), mel.fps)
         shut = replace(blinks, closure=torch.ones_like(blinks.closure))
-        model = vertex_model(pack.core)
+        model = pack.core.vertices
         shapes = [
             model.offsets(
                 run_node("SadTalkerExpNet", pack=pack, mel=mel, face=face, expression_scale=1.0, blink=blink)[
@@ -215,17 +214,17 @@ class TestReference:
 
 def test_the_demo_track_is_what_the_demo_video_shows(measured, pack):
     """Except for how processors round: the largest motions agree to a hundredth."""
-    stored, model = read_track(DEMO / "reference.safetensors"), vertex_model(pack.core)
+    stored, model = read_track(DEMO / "reference.safetensors"), pack.core.vertices
     one, other = channels(stored, model).curves, channels(measured[0], model).curves
     for name, curve in one.items():
         assert (curve - other[name]).abs().max() <= 0.05 * (curve.max() - curve.min()), name
 
 
 def test_frames_of_two_sizes(pack):
-    from sadtalker_pack.sadtalker_core.face3d.video import face_motion
+    from sadtalker_pack.sadtalker_core.face.motion import face_motion
 
     with pytest.raises(ShapeError, match="frame"):
-        face_motion(pack.core, [torch.rand(3, 64, 64), torch.rand(3, 64, 65)], 25.0)
+        face_motion(pack.core.landmarker, pack.core.extractor, [torch.rand(3, 64, 64), torch.rand(3, 64, 65)], 25.0)
 
 
 def _turn_in_place(path: Path, degrees: int) -> None:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import folder_paths
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.errors import (
-    BasisMismatchError,
-    TrackError,
-)
+from sadtalker_pack.sadtalker_core.errors import BasisMismatchError, TrackError
 from sadtalker_pack.sadtalker_core.flow import Coefficients, Keypoints
 from sadtalker_pack.sadtalker_core.tracks.files import read_track, write_mat, write_track
 from sadtalker_pack.tests.nodes.comfy_host import ROOT, run_node

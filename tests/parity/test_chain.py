@@ -4,18 +4,15 @@ import pytest
 import torch
 from sadtalker_pack.sadtalker_core.audio.waveform import mono_waveform
 from sadtalker_pack.sadtalker_core.audio.windows import mel_windows
-from sadtalker_pack.sadtalker_core.coefficients import combine, scale_expression
 from sadtalker_pack.sadtalker_core.expnet.predict import predict_expression
-from sadtalker_pack.sadtalker_core.facerender.head_turn import angle_curve
-from sadtalker_pack.sadtalker_core.facerender.mapping import (
-    KeypointMapping,
-    coefficient_rows,
-    mapping_windows,
-)
-from sadtalker_pack.sadtalker_core.flow import BlinkCurve, Coefficients, Crop, HeadTurn, SourceFace
+from sadtalker_pack.sadtalker_core.flow import BlinkCurve, Coefficients, Crop, HeadTurn
+from sadtalker_pack.sadtalker_core.packs.official.mapping import KeypointMapping, coefficient_rows, mapping_windows
 from sadtalker_pack.sadtalker_core.posevae.predict import decode_motion
 from sadtalker_pack.sadtalker_core.posevae.smoothing import smooth_pose
+from sadtalker_pack.sadtalker_core.render.head_turn import angle_curve
+from sadtalker_pack.sadtalker_core.tracks.scale import combine, scale_expression
 from sadtalker_pack.tests.support.audio_networks import rule_expnet, rule_posevae
+from sadtalker_pack.tests.support.faces import source_face
 from sadtalker_pack.tests.support.goldens import golden, kit, largest_error
 from sadtalker_pack.tests.support.official_networks import rule_mapping
 from sadtalker_pack.tests.support.render_networks import rule_keypoint_detector
@@ -31,7 +28,7 @@ def coefficients():
     """Expression and smoothed pose as the networks predict them from the recording."""
     mel = mel_windows(mono_waveform(AUDIO["wav_pcm16"][None] / 32768, 16_000))
     blink = BlinkCurve(SMALL["ratio"][:, 0], 25)
-    expression = predict_expression(rule_expnet(), mel, FIRST[0, :64], blink, basis="bfm09")
+    expression = predict_expression(rule_expnet(), mel, FIRST[0, :64], blink)
     posevae, reference = rule_posevae(), FIRST[0, 64:70]
     audio = posevae.embed(mel.windows[1:])
     motion = decode_motion(posevae, audio, reference, kit()["chain"]["pose_style"], SMALL["z"])
@@ -44,7 +41,7 @@ def portrait(*, full):
         pixels = pixels.repeat_interleave(2, 1).repeat_interleave(2, 2)
     size = pixels.shape[1]
     own = Coefficients("bfm09", 25, FIRST[:, :64], FIRST[:, 64:70], FIRST[:, 70:73] if full else None)
-    return SourceFace(pixels, pixels, Crop(0, 0, size, size, size, size), torch.zeros(478, 3), torch.zeros(80), own)
+    return source_face(pixels, pixels, Crop(0, 0, size, size, size, size), torch.zeros(478, 3), torch.zeros(80), own)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.face3d.crop_modes import crop_geometry, square_picture, whole_geometry
+from sadtalker_pack.sadtalker_core.packs.official.crops import crop_geometry, square_picture, whole_geometry
 from sadtalker_pack.tests.support.goldens import golden, largest_error
 
 GOLDEN = golden("13_crop")

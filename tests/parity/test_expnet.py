@@ -29,13 +29,12 @@ def test_expression(expnet, frames, batch_size):
         MelWindows(WINDOWS[:frames], 25),
         GOLDEN["ref"][:frames],
         BlinkCurve(GOLDEN["ratio"][:frames, 0], 25),
-        basis="bfm09",
         batch_size=batch_size,
     )
     assert largest_error(track.expression, GOLDEN[f"exp_T{frames}"]) < LIMIT
 
 
 def test_without_blinks(expnet):
-    track = predict_expression(expnet, MelWindows(WINDOWS, 25), GOLDEN["ref"], None, basis="bfm09")
+    track = predict_expression(expnet, MelWindows(WINDOWS, 25), GOLDEN["ref"], None)
     assert largest_error(track.expression, GOLDEN["exp_T23_ratio0"]) < LIMIT
     assert not torch.equal(GOLDEN["exp_T23_ratio0"], GOLDEN["exp_T23"])

@@ -3,7 +3,7 @@
 from copy import deepcopy
 
 import pytest
-from sadtalker_pack.sadtalker_core.facerender.keypoints import decode_degrees, rotation_matrix, transform_keypoints
+from sadtalker_pack.sadtalker_core.packs.official.keypoints import decode_degrees, rotation_matrix, transform_keypoints
 from sadtalker_pack.tests.support.goldens import golden, largest_error
 from sadtalker_pack.tests.support.render_networks import golden_portrait, rule_keypoint_detector
 

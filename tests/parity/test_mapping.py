@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.coefficients import combine, hold_pose, scale_expression
-from sadtalker_pack.sadtalker_core.facerender.head_turn import angle_curve
-from sadtalker_pack.sadtalker_core.facerender.keypoints import decode_degrees
-from sadtalker_pack.sadtalker_core.facerender.mapping import RADIUS, coefficient_rows, mapping_windows
-from sadtalker_pack.sadtalker_core.flow import Coefficients, Crop, SourceFace
+from sadtalker_pack.sadtalker_core.flow import Coefficients, Crop
+from sadtalker_pack.sadtalker_core.packs.official.keypoints import decode_degrees
+from sadtalker_pack.sadtalker_core.packs.official.mapping import RADIUS, coefficient_rows, mapping_windows
+from sadtalker_pack.sadtalker_core.render.head_turn import angle_curve
+from sadtalker_pack.sadtalker_core.tracks.scale import combine, hold_pose, scale_expression
+from sadtalker_pack.tests.support.faces import source_face
 from sadtalker_pack.tests.support.goldens import golden, largest_error
 from sadtalker_pack.tests.support.official_networks import rule_mapping
 
@@ -21,7 +22,7 @@ TRACK = Coefficients("bfm09", 25, expression=WINDOWS["win.coeff"][:, :64], pose=
 def face(*, full):
     own = Coefficients("bfm09", 25, FIRST[:, :64], FIRST[:, 64:70], FIRST[:, 70:73] if full else None)
     picture = torch.zeros(3, 8, 8)
-    return SourceFace(picture, picture, Crop(0, 0, 8, 8, 8, 8), torch.zeros(478, 3), torch.zeros(80), own)
+    return source_face(picture, picture, Crop(0, 0, 8, 8, 8, 8), torch.zeros(478, 3), torch.zeros(80), own)
 
 
 def windows(track, portrait, frames=None):

@@ -5,13 +5,13 @@ import re
 import numpy as np
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.face3d.alignment224 import (
+from sadtalker_pack.sadtalker_core.packs.official.alignment import (
     STANDARD_POINTS,
     align_picture,
     align_points,
     five_points,
 )
-from sadtalker_pack.sadtalker_core.face3d.regressor import split_coefficients
+from sadtalker_pack.sadtalker_core.packs.official.regressor import split_coefficients
 from sadtalker_pack.tests.support.goldens import golden, largest_error
 from sadtalker_pack.tests.support.official_networks import rule_regressor
 

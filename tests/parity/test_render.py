@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.facerender.neural import resize_frames
-from sadtalker_pack.sadtalker_core.flow import Coefficients, Crop, SourceFace
+from sadtalker_pack.sadtalker_core.flow import Coefficients, Crop
+from sadtalker_pack.sadtalker_core.packs.official.renderer import resize_frames
+from sadtalker_pack.tests.support.faces import source_face
 from sadtalker_pack.tests.support.goldens import golden, kit, largest_error
 from sadtalker_pack.tests.support.render_networks import golden_portrait, recorded_calls, rule_renderer, share_above
 from torch import Tensor
@@ -34,7 +35,7 @@ def render(size, source, driving):
     own = Coefficients("bfm09", 25, torch.zeros(1, 64), torch.zeros(1, 6))
     picture = golden_portrait(size)
     crop = Crop(0, 0, size, size, size, size)
-    face = SourceFace(picture, picture, crop, torch.zeros(478, 3), torch.zeros(80), own)
+    face = source_face(picture, picture, crop, torch.zeros(478, 3), torch.zeros(80), own)
     renderer = rule_renderer()
     with recorded_calls(renderer.generator, *WATCHED) as calls:
         prepared = renderer.prepare(face, source)

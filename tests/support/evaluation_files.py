@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from sadtalker_pack.sadtalker_core.evaluation.video_metrics import Surroundings
-from sadtalker_pack.sadtalker_core.evaluation.weight_files import PublishedFile, load_network
+from sadtalker_pack.sadtalker_core.metrics.video_metrics import Surroundings
+from sadtalker_pack.sadtalker_core.metrics.weight_files import PublishedFile, load_network
 from sadtalker_pack.tests.support.rule_weights import rule_weights
 from torch import Tensor, nn
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from sadtalker_pack.sadtalker_core.face3d.regressor import FaceRegressor
-from sadtalker_pack.sadtalker_core.facerender.mapping import CROP_CHANNELS, FULL_CHANNELS, MappingNetwork
+from sadtalker_pack.sadtalker_core.packs.official.mapping import CROP_CHANNELS, FULL_CHANNELS, MappingNetwork
+from sadtalker_pack.sadtalker_core.packs.official.regressor import FaceRegressor
 from sadtalker_pack.tests.support.goldens import kit
 from sadtalker_pack.tests.support.rule_weights import fill_by_rule
 

@@ -8,8 +8,8 @@ from functools import cache
 from typing import Any
 
 import torch
-from sadtalker_pack.sadtalker_core.facerender.keypoints import KeypointDetector
-from sadtalker_pack.sadtalker_core.facerender.neural import NeuralRenderer
+from sadtalker_pack.sadtalker_core.packs.official.keypoints import KeypointDetector
+from sadtalker_pack.sadtalker_core.packs.official.renderer import NeuralRenderer
 from sadtalker_pack.tests.support.goldens import golden, kit
 from sadtalker_pack.tests.support.rule_weights import fill_by_rule, rule_weights
 from torch import Tensor, nn

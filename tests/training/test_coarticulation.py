@@ -1,5 +1,7 @@
 import pytest
 import torch
+from sadtalker_pack.sadtalker_core.face.morphable import load_morphable_model
+from sadtalker_pack.sadtalker_core.files.assets import OPEN_ASSETS
 from sadtalker_pack.sadtalker_core.training.coarticulation import (
     LAGS,
     NAMES,
@@ -15,7 +17,6 @@ from sadtalker_pack.sadtalker_core.training.coarticulation import (
 )
 from sadtalker_pack.sadtalker_core.training.phoneme_speech import Phoneme
 from sadtalker_pack.sadtalker_core.training.speech_data import mouth_opening
-from sadtalker_pack.sadtalker_core.weights.open_pack import OPEN_ASSETS, load_morphable_model
 from torch import Tensor
 
 BILABIAL = NAMES.index("bilabial")

@@ -4,6 +4,8 @@ import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import WeightsError
 from sadtalker_pack.sadtalker_core.expnet.model import ExpNet
+from sadtalker_pack.sadtalker_core.face.morphable import load_morphable_model
+from sadtalker_pack.sadtalker_core.files.assets import OPEN_ASSETS
 from sadtalker_pack.sadtalker_core.training import expnet
 from sadtalker_pack.sadtalker_core.training.checkpoint import restore_checkpoint, save_checkpoint
 from sadtalker_pack.sadtalker_core.training.expnet import (
@@ -15,7 +17,6 @@ from sadtalker_pack.sadtalker_core.training.expnet import (
     train_expnet,
 )
 from sadtalker_pack.sadtalker_core.training.speech_frames import LEAD, draw_batch, gather_frames
-from sadtalker_pack.sadtalker_core.weights.open_pack import OPEN_ASSETS, load_morphable_model
 
 from .test_speech_frames import utterance
 

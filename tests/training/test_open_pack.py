@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.expnet.predict import predict_expression
+from sadtalker_pack.sadtalker_core.face.morphable import load_morphable_model
 from sadtalker_pack.sadtalker_core.flow import MelWindows
+from sadtalker_pack.sadtalker_core.packs.open.load import load_expnet, load_posevae
 from sadtalker_pack.sadtalker_core.training.__main__ import STAGES, parse_command
 from sadtalker_pack.sadtalker_core.training.expnet import ExpNetTraining
 from sadtalker_pack.sadtalker_core.training.open_pack import OpenPackTraining, build_open_pack, checkpoint_of
 from sadtalker_pack.sadtalker_core.training.posevae import PoseVAETraining
 from sadtalker_pack.sadtalker_core.training.tracks import CORPORA, read_tracks
-from sadtalker_pack.sadtalker_core.weights.open_pack import load_expnet, load_morphable_model, load_posevae
 
 FRAMES = 40
 GRID_NAMES = ("bbaf2n", "lwbs9a", "pgiz1p")
@@ -86,7 +87,7 @@ def test_the_files_load_and_run(plan, figures):
     basis = torch.cat((model.identity_basis, model.expression_basis)).flatten(1)
     assert torch.allclose(basis @ basis.T, torch.eye(144), atol=5e-3)
     expnet = load_expnet(plan.out / "expnet.safetensors").eval()
-    track = predict_expression(expnet, MelWindows(torch.zeros(3, 1, 80, 16), 25), torch.zeros(64), None, basis="open3")
+    track = predict_expression(expnet, MelWindows(torch.zeros(3, 1, 80, 16), 25), torch.zeros(64), None)
     assert track.expression.shape == (3, 64)
     assert load_posevae(plan.out / "posevae.safetensors").config.styles == figures["styles"]
 

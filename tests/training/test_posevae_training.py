@@ -1,6 +1,7 @@
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.expnet.model import ExpNet
+from sadtalker_pack.sadtalker_core.packs.open.load import POSE_SAMPLING
 from sadtalker_pack.sadtalker_core.posevae.model import PoseEncoder, PoseVAE, PoseVAEConfig
 from sadtalker_pack.sadtalker_core.training import posevae
 from sadtalker_pack.sadtalker_core.training.checkpoint import save_checkpoint
@@ -17,7 +18,6 @@ from sadtalker_pack.sadtalker_core.training.posevae import (
     train_posevae,
 )
 from sadtalker_pack.sadtalker_core.training.speech_data import FittedClip
-from sadtalker_pack.sadtalker_core.weights.open_pack import POSE_SAMPLING
 
 LIMIT = torch.tensor(POSE_SAMPLING.limit)
 

@@ -1,6 +1,8 @@
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.face3d.regions import FACE_OVAL, INNER_LIPS, LEFT_BROW, LEFT_EYE
+from sadtalker_pack.sadtalker_core.face.morphable import load_morphable_model
+from sadtalker_pack.sadtalker_core.face.regions import FACE_OVAL, INNER_LIPS, LEFT_BROW, LEFT_EYE
+from sadtalker_pack.sadtalker_core.files.assets import OPEN_ASSETS
 from sadtalker_pack.sadtalker_core.training.speech_data import (
     LIP_PAIRS,
     FittedClip,
@@ -15,7 +17,6 @@ from sadtalker_pack.sadtalker_core.training.speech_data import (
     resting_expression,
 )
 from sadtalker_pack.sadtalker_core.training.tracks import resample_track
-from sadtalker_pack.sadtalker_core.weights.open_pack import OPEN_ASSETS, load_morphable_model
 
 
 @pytest.fixture(scope="module")

@@ -3,17 +3,12 @@ from dataclasses import replace
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.audio.windows import cut_windows
+from sadtalker_pack.sadtalker_core.face.morphable import load_morphable_model
+from sadtalker_pack.sadtalker_core.files.assets import OPEN_ASSETS
 from sadtalker_pack.sadtalker_core.training.revoice import Copy
 from sadtalker_pack.sadtalker_core.training.speech_data import close_lips, mouth_opening
-from sadtalker_pack.sadtalker_core.training.speech_frames import (
-    LEAD,
-    Utterance,
-    draw_batch,
-    gather_frames,
-    revoiced,
-)
+from sadtalker_pack.sadtalker_core.training.speech_frames import LEAD, Utterance, draw_batch, gather_frames, revoiced
 from sadtalker_pack.sadtalker_core.training.synthetic_speech import SILENCE_WEIGHT, quiet_utterances
-from sadtalker_pack.sadtalker_core.weights.open_pack import OPEN_ASSETS, load_morphable_model
 
 SHARES = {"recorded": 0.5, "revoiced": 0.3, "synthetic": 0.1, "silence": 0.1}
 

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+from sadtalker_pack.sadtalker_core.face.morphable import load_morphable_model
+from sadtalker_pack.sadtalker_core.files.assets import OPEN_ASSETS
 from sadtalker_pack.sadtalker_core.training.coarticulation import LAGS, NAMES, Coarticulation
 from sadtalker_pack.sadtalker_core.training.phoneme_speech import Phoneme, PhonemeSpeech
 from sadtalker_pack.sadtalker_core.training.speech_data import mouth_opening
@@ -11,7 +13,6 @@ from sadtalker_pack.sadtalker_core.training.synthetic_speech import (
     synthetic_utterances,
     within_silence,
 )
-from sadtalker_pack.sadtalker_core.weights.open_pack import OPEN_ASSETS, load_morphable_model
 
 
 def test_words_are_reproducible_and_hold_bilabials():

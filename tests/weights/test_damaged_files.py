@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import WeightsError
-from sadtalker_pack.sadtalker_core.weights.detect import find_components
-from sadtalker_pack.sadtalker_core.weights.official_pack import load_official_pack
-from sadtalker_pack.sadtalker_core.weights.read import read_weights
-from sadtalker_pack.sadtalker_core.weights.rename import split_components
+from sadtalker_pack.sadtalker_core.files.read import read_weights
+from sadtalker_pack.sadtalker_core.packs.official.checkpoints.detect import find_components
+from sadtalker_pack.sadtalker_core.packs.official.checkpoints.rename import split_components
+from sadtalker_pack.sadtalker_core.packs.official.load import load_official_pack
 from sadtalker_pack.tests.support.official_files import OLD_RELEASE, component
 from safetensors.torch import save_file
 

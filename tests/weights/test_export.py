@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.weights import export
-from sadtalker_pack.sadtalker_core.weights.export import write_whole
+from sadtalker_pack.sadtalker_core.files.write import write_whole
+from sadtalker_pack.sadtalker_core.packs.official.checkpoints import export
 from safetensors.torch import load_file
 
 

@@ -6,19 +6,21 @@ import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import SadTalkerError, WeightsError
 from sadtalker_pack.sadtalker_core.expnet.model import ExpNet
-from sadtalker_pack.sadtalker_core.face3d.regressor import FaceRegressor
-from sadtalker_pack.sadtalker_core.facerender.generator import Generator
-from sadtalker_pack.sadtalker_core.facerender.keypoints import KeypointDetector
-from sadtalker_pack.sadtalker_core.facerender.mapping import CROP_CHANNELS, FULL_CHANNELS, MappingNetwork
+from sadtalker_pack.sadtalker_core.files.assets import OPEN_ASSETS
+from sadtalker_pack.sadtalker_core.files.read import WeightFile, load_strictly, read_weights
+from sadtalker_pack.sadtalker_core.files.write import write_safetensors
+from sadtalker_pack.sadtalker_core.packs.official.checkpoints.catalog import MAPPINGS as MAPPING_NETWORKS
+from sadtalker_pack.sadtalker_core.packs.official.checkpoints.catalog import NETWORKS, find_release
+from sadtalker_pack.sadtalker_core.packs.official.checkpoints.detect import find_components
+from sadtalker_pack.sadtalker_core.packs.official.checkpoints.export import write_official_pack
+from sadtalker_pack.sadtalker_core.packs.official.checkpoints.rename import split_components
+from sadtalker_pack.sadtalker_core.packs.official.generator import Generator
+from sadtalker_pack.sadtalker_core.packs.official.keypoints import KeypointDetector
+from sadtalker_pack.sadtalker_core.packs.official.load import load_official_pack, official_networks
+from sadtalker_pack.sadtalker_core.packs.official.mapping import CROP_CHANNELS, FULL_CHANNELS, MappingNetwork
+from sadtalker_pack.sadtalker_core.packs.official.regressor import FaceRegressor
+from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
 from sadtalker_pack.sadtalker_core.posevae.model import PoseVAE
-from sadtalker_pack.sadtalker_core.weights.catalog import MAPPINGS as MAPPING_NETWORKS
-from sadtalker_pack.sadtalker_core.weights.catalog import NETWORKS, find_release
-from sadtalker_pack.sadtalker_core.weights.detect import find_components
-from sadtalker_pack.sadtalker_core.weights.export import write_official_pack, write_safetensors
-from sadtalker_pack.sadtalker_core.weights.official_pack import load_official_pack, official_networks
-from sadtalker_pack.sadtalker_core.weights.open_pack import OPEN_ASSETS, load_open_pack
-from sadtalker_pack.sadtalker_core.weights.read import WeightFile, load_strictly, read_weights
-from sadtalker_pack.sadtalker_core.weights.rename import split_components
 from sadtalker_pack.tests.support.audio_networks import official_posevae_name
 from sadtalker_pack.tests.support.official_files import (
     MAPPINGS,
@@ -201,11 +203,11 @@ class TestReleases:
         assert load_official_pack(tmp_path / "without.safetensors").mapping.full is not None
 
     def test_a_framing_without_its_network_says_which_file_it_needs(self, gather, demo_picture):
-        from sadtalker_pack.sadtalker_core.face3d.extract import extract_face
+        from sadtalker_pack.sadtalker_core.face.extract import extract_face
         from sadtalker_pack.sadtalker_core.flow import Coefficients
 
         pack = load_official_pack(gather(SMALL, CROP_MAPPING) / SMALL)
-        face = extract_face(pack, demo_picture, framing="full")
+        face = extract_face(pack.landmarker, pack.extractor, demo_picture, framing="full")
         track = Coefficients("bfm09", 25, torch.zeros(2, 64), torch.zeros(2, 6))
         with pytest.raises(SadTalkerError, match="full and extfull need the mapping network.*mapping_00109"):
             pack.mapping.keypoints(face, track)

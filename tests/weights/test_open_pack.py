@@ -2,13 +2,9 @@ import shutil
 
 import pytest
 from sadtalker_pack.sadtalker_core.errors import WeightsError
-from sadtalker_pack.sadtalker_core.weights.open_pack import (
-    OPEN_ASSETS,
-    load_expnet,
-    load_morphable_model,
-    load_open_pack,
-    load_posevae,
-)
+from sadtalker_pack.sadtalker_core.face.morphable import load_morphable_model
+from sadtalker_pack.sadtalker_core.files.assets import OPEN_ASSETS
+from sadtalker_pack.sadtalker_core.packs.open.load import load_expnet, load_open_pack, load_posevae
 
 
 def test_every_module_is_in_inference_mode():

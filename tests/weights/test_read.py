@@ -1,8 +1,8 @@
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import WeightsError
-from sadtalker_pack.sadtalker_core.weights.export import write_safetensors
-from sadtalker_pack.sadtalker_core.weights.read import load_strictly, read_safetensors
+from sadtalker_pack.sadtalker_core.files.read import load_strictly, read_safetensors
+from sadtalker_pack.sadtalker_core.files.write import write_safetensors
 from torch import nn
 
 

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from ...checks import check_shape
 from ...errors import SadTalkerError
-from ...flow import Progress, no_progress
+from ...progress import Progress, no_progress
 from .payload import CODE_BITS, PAYLOAD_BITS, decode, encode, message_of
 from .pixels import check_pixels
 from .waves import cosines, waves

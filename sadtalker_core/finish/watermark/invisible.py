@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ...checks import check_shape
 from ...errors import SadTalkerError
-from ...flow import Progress, no_progress
+from ...progress import Progress, no_progress
 from .payload import encode, payload_of
 from .pixels import check_pixels
 from .waves import HIGHEST, cosines, waves

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from ...checks import check_shape
 from ...errors import SadTalkerError
-from ...flow import Progress, no_progress
+from ...progress import Progress, no_progress
 from .pixels import check_pixels
 
 CORNERS = ("bottom right", "bottom left", "top right", "top left")

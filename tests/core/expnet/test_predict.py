@@ -20,7 +20,7 @@ def mel():
 
 
 def test_expression_per_frame(expnet, mel):
-    track = predict_expression(expnet, mel, torch.zeros(64), None, basis="open3")
+    track = predict_expression(expnet, mel, torch.zeros(64), None)
     assert (track.basis, track.fps, len(track), track.pose) == ("open3", 30, FRAMES, None)
     assert not track.expression.requires_grad
 
@@ -29,47 +29,47 @@ def test_batches_and_progress(expnet, mel):
     steps = []
     reference = torch.randn(64)
     track = predict_expression(
-        expnet, mel, reference, None, basis="open3", batch_size=4, on_progress=lambda *step: steps.append(step)
+        expnet, mel, reference, None, batch_size=4, on_progress=lambda *step: steps.append(step)
     )
     assert steps == [(4, FRAMES), (8, FRAMES), (FRAMES, FRAMES)]
-    whole = predict_expression(expnet, mel, reference, None, basis="open3")
+    whole = predict_expression(expnet, mel, reference, None)
     assert torch.allclose(track.expression, whole.expression, atol=1e-6)
 
 
 def test_a_reference_for_each_frame(expnet, mel):
     reference = torch.randn(64)
-    one = predict_expression(expnet, mel, reference, None, basis="open3").expression
-    each = predict_expression(expnet, mel, reference.repeat(FRAMES, 1), None, basis="open3").expression
+    one = predict_expression(expnet, mel, reference, None)
+    each = predict_expression(expnet, mel, reference.repeat(FRAMES, 1), None)
     assert torch.equal(one, each)
 
 
 def test_smoothing_is_a_mean_of_neighbours_and_leaves_the_eyes_alone(expnet, mel):
-    raw = predict_expression(expnet, mel, torch.zeros(64), None, basis="open3").expression
-    smooth = predict_expression(expnet, mel, torch.zeros(64), None, basis="open3", smoothing=0.25).expression
+    raw = predict_expression(expnet, mel, torch.zeros(64), None)
+    smooth = predict_expression(expnet, mel, torch.zeros(64), None, smoothing=0.25)
     expected = 0.25 * raw[:-2] + 0.5 * raw[1:-1] + 0.25 * raw[2:]
     assert torch.allclose(smooth[1:-1], expected, atol=1e-6)
     assert torch.allclose(smooth[0], 0.75 * raw[0] + 0.25 * raw[1], atol=1e-6)
     blink = BlinkCurve(torch.eye(FRAMES)[4], 30)
-    closed = predict_expression(expnet, mel, torch.zeros(64), blink, basis="open3", smoothing=0.25).expression
+    closed = predict_expression(expnet, mel, torch.zeros(64), blink, smoothing=0.25)
     moved = (closed - smooth).abs().amax(1) > 1e-6
     assert moved.nonzero()[:, 0].tolist() == [4]
 
 
 def test_open_eyes_are_no_blinks(expnet, mel):
     blink = BlinkCurve(torch.zeros(FRAMES), 30)
-    with_curve = predict_expression(expnet, mel, torch.zeros(64), blink, basis="open3").expression
-    assert torch.equal(with_curve, predict_expression(expnet, mel, torch.zeros(64), None, basis="open3").expression)
+    with_curve = predict_expression(expnet, mel, torch.zeros(64), blink)
+    assert torch.equal(with_curve, predict_expression(expnet, mel, torch.zeros(64), None))
     closed = BlinkCurve(torch.ones(FRAMES), 30)
-    assert not torch.equal(with_curve, predict_expression(expnet, mel, torch.zeros(64), closed, basis="x").expression)
+    assert not torch.equal(with_curve, predict_expression(expnet, mel, torch.zeros(64), closed))
 
 
 @pytest.mark.parametrize("blink", [BlinkCurve(torch.zeros(FRAMES + 1), 30), BlinkCurve(torch.zeros(FRAMES), 25)])
 def test_blinks_of_another_clip_are_refused(expnet, mel, blink):
     with pytest.raises(SadTalkerError, match="same mel windows"):
-        predict_expression(expnet, mel, torch.zeros(64), blink, basis="open3")
+        predict_expression(expnet, mel, torch.zeros(64), blink)
 
 
 @pytest.mark.parametrize("shape", [(63,), (1, 64), (FRAMES + 1, 64)])
 def test_misshaped_references_are_refused(expnet, mel, shape):
     with pytest.raises(ShapeError):
-        predict_expression(expnet, mel, torch.zeros(shape), None, basis="open3")
+        predict_expression(expnet, mel, torch.zeros(shape), None)

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.errors import BasisMismatchError, ControlError, TrackError
-from sadtalker_pack.sadtalker_core.expression.actions import ACTION_NAMES, LID_CLOSER, LID_DIFFERENCE, action_targets
-from sadtalker_pack.sadtalker_core.expression.controls import (
+from sadtalker_pack.sadtalker_core.controls.actions import ACTION_NAMES, LID_CLOSER, LID_DIFFERENCE, action_targets
+from sadtalker_pack.sadtalker_core.controls.directions import action_directions, reach
+from sadtalker_pack.sadtalker_core.controls.sliders import (
     ANGLES,
     CONTROLS,
     NAMES,
@@ -19,12 +19,13 @@ from sadtalker_pack.sadtalker_core.expression.controls import (
     gaze_asked_for,
     limits_of,
 )
-from sadtalker_pack.sadtalker_core.expression.directions import action_directions, own_shape, reach
-from sadtalker_pack.sadtalker_core.face3d.extract import extract_face
-from sadtalker_pack.sadtalker_core.face3d.eyelids import eye_opening
-from sadtalker_pack.sadtalker_core.face3d.regions import CHIN, INNER_LIPS, LEFT_BROW, LEFT_IRIS, RIGHT_BROW, RIGHT_IRIS
+from sadtalker_pack.sadtalker_core.errors import BasisMismatchError, ControlError, TrackError
+from sadtalker_pack.sadtalker_core.face.extract import extract_face
+from sadtalker_pack.sadtalker_core.face.measures import eye_opening
+from sadtalker_pack.sadtalker_core.face.morphable import own_vertices
+from sadtalker_pack.sadtalker_core.face.regions import CHIN, INNER_LIPS, LEFT_BROW, LEFT_IRIS, RIGHT_BROW, RIGHT_IRIS
 from sadtalker_pack.sadtalker_core.flow import Coefficients
-from sadtalker_pack.sadtalker_core.weights.open_pack import load_open_pack
+from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
 
 BROWS = [*LEFT_BROW, *RIGHT_BROW]
 IRISES = [*LEFT_IRIS, *RIGHT_IRIS]
@@ -45,12 +46,12 @@ def model(pack):
 @pytest.fixture(scope="module")
 def face(pack, demo_picture):
     with torch.no_grad():
-        return extract_face(pack, demo_picture, size=256)
+        return extract_face(pack.landmarker, pack.extractor, demo_picture, size=256)
 
 
 @pytest.fixture(scope="module")
 def directions(model, face):
-    return action_directions(model, own_shape(model, face))
+    return action_directions(model, own_vertices(face))
 
 
 def track(frames=1, basis="open3"):
@@ -65,18 +66,18 @@ def vertices(model, directions, face, **values):
     """The demo face's canonical vertices under controls."""
     changed = apply_controls(face.coefficients, {name: curve(value) for name, value in values.items()}, directions)
     offset = model.offsets(changed.expression - face.coefficients.expression)[0]
-    return own_shape(model, face) + offset
+    return own_vertices(face) + offset
 
 
 def moved(model, directions, face, points, **values):
     """Mean canonical displacement (3,) of some vertices under controls."""
-    return (vertices(model, directions, face, **values) - own_shape(model, face))[list(points)].mean(0)
+    return (vertices(model, directions, face, **values) - own_vertices(face))[list(points)].mean(0)
 
 
 class TestDirections:
     @pytest.mark.parametrize("name", ACTION_NAMES)
     def test_the_basis_expresses_most_of_each_action(self, model, face, directions, name):
-        shape = own_shape(model, face)
+        shape = own_vertices(face)
         mirror = torch.cdist(model.mean * torch.tensor((-1.0, 1.0, 1.0)), model.mean).argmin(1)
         displacement, meant = action_targets(name, mirror, shape)
         assert 0.8 < float(reach(model, directions[ACTION_NAMES.index(name)], displacement, meant)) < 1.1
@@ -84,12 +85,12 @@ class TestDirections:
     def test_the_own_shape_is_seen_at_the_landmarks(self, pack, model, face):
         keypoints = pack.mapping.keypoints(face, face.coefficients)
         torch.testing.assert_close(keypoints.driving[0], face.landmarks, atol=0.05, rtol=0)
-        assert own_shape(model, face).shape == (478, 3)
+        assert own_vertices(face).shape == (478, 3)
 
     def test_a_face_of_another_basis_is_named(self, model, face):
-        other = replace(face, coefficients=replace(face.coefficients, basis="bfm09"))
+        other = replace(face, basis="bfm09")
         with pytest.raises(BasisMismatchError, match="bfm09"):
-            own_shape(model, other)
+            own_vertices(other)
 
     def test_no_action_is_larger_than_an_expression(self, model, directions):
         assert float(model.offsets(directions).norm(dim=2).max()) < 0.35
@@ -100,7 +101,7 @@ class TestControls:
         up = moved(model, directions, face, CORNERS, smile=1.0)
         assert up[1] > 0.05
         width = vertices(model, directions, face, smile=1.0)[CORNERS, 0].diff()
-        assert width - own_shape(model, face)[CORNERS, 0].diff() > 0.1
+        assert width - own_vertices(face)[CORNERS, 0].diff() > 0.1
         assert moved(model, directions, face, CORNERS, smile=-1.0)[1] < -0.04
 
     def test_brows_rise_and_fall_and_the_mouth_stays(self, model, directions, face):
@@ -112,7 +113,7 @@ class TestControls:
     def test_jaw_opens_the_mouth(self, model, directions, face):
         assert moved(model, directions, face, CHIN, jaw=1.0)[1] < -0.1
         shape = vertices(model, directions, face, jaw=1.0)
-        own = own_shape(model, face)
+        own = own_vertices(face)
         assert (shape[13, 1] - shape[14, 1]) - (own[13, 1] - own[14, 1]) > 0.1
 
     @pytest.mark.parametrize(("name", "axis"), [("gaze_x", 0), ("gaze_y", 1)])
@@ -122,14 +123,14 @@ class TestControls:
         assert moved(model, directions, face, INNER_LIPS, **{name: sign}).norm() < 0.005
 
     def test_blink_shuts_both_eyes_whatever_raises_the_lids(self, model, directions, face):
-        own = eye_opening(own_shape(model, face)[None])
+        own = eye_opening(own_vertices(face)[None])
         assert eye_opening(vertices(model, directions, face, blink=1.0)[None]) < 0.2 * own
         assert eye_opening(vertices(model, directions, face, blink=1.0, surprised=1.0)[None]) < 0.4 * own
         assert eye_opening(vertices(model, directions, face, blink=-1.0)[None]) > 1.2 * own
 
     @pytest.mark.parametrize(("value", "shut", "open_"), [(1.0, 1, 0), (-1.0, 0, 1)])
     def test_wink_shuts_one_eye(self, model, directions, face, value, shut, open_):
-        own, winking = own_shape(model, face), vertices(model, directions, face, wink=value)
+        own, winking = own_vertices(face), vertices(model, directions, face, wink=value)
         gaps = [
             [float(shape[upper, 1] - shape[lower, 1]) for upper, lower in (LEFT_EYELIDS, RIGHT_EYELIDS)]
             for shape in (own, winking)

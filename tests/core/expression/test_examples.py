@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from sadtalker_pack.sadtalker_core.controls.actions import ACTION_NAMES
+from sadtalker_pack.sadtalker_core.controls.directions import action_directions
+from sadtalker_pack.sadtalker_core.controls.examples import SIZE, draw_examples, read_examples
 from sadtalker_pack.sadtalker_core.errors import SadTalkerError
-from sadtalker_pack.sadtalker_core.expression.actions import ACTION_NAMES
-from sadtalker_pack.sadtalker_core.expression.directions import action_directions, own_shape
-from sadtalker_pack.sadtalker_core.expression.examples import SIZE, draw_examples, read_examples
-from sadtalker_pack.sadtalker_core.face3d.extract import extract_face
-from sadtalker_pack.sadtalker_core.weights.official_pack import load_official_pack
-from sadtalker_pack.sadtalker_core.weights.open_pack import load_open_pack
+from sadtalker_pack.sadtalker_core.face.extract import extract_face
+from sadtalker_pack.sadtalker_core.face.morphable import own_vertices
+from sadtalker_pack.sadtalker_core.packs.official.load import load_official_pack
+from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
 from sadtalker_pack.tests.support.official_files import write_official_release
 
 LID_ASYMMETRY = "lid_difference"
@@ -25,7 +26,7 @@ def pack():
 @pytest.fixture(scope="module")
 def face(pack, demo_picture):
     with torch.no_grad():
-        return extract_face(pack, demo_picture, size=512, framing="resize")
+        return extract_face(pack.landmarker, pack.extractor, demo_picture, size=512, framing="resize")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def test_its_landmarks_are_where_the_landmarker_finds_them(pack, examples):
 def test_the_open_pack_reads_what_it_was_told_to_draw(pack, face, examples):
     read = read_examples(pack, examples)
     model = pack.extractor.model
-    told = action_directions(model, own_shape(model, face))
+    told = action_directions(model, own_vertices(face))
     alike = dict(zip(ACTION_NAMES, torch.cosine_similarity(read, told).tolist(), strict=True))
     assert min(value for name, value in alike.items() if name != LID_ASYMMETRY) > 0.8, alike
     assert sum(alike.values()) / len(alike) > 0.93

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from sadtalker_pack.sadtalker_core.controls.idle import REST_SPREAD, IdleOptions, gaze_jumps, idle_track, looped
 from sadtalker_pack.sadtalker_core.errors import SadTalkerError
-from sadtalker_pack.sadtalker_core.expression.directions import own_shape
-from sadtalker_pack.sadtalker_core.expression.idle import REST_SPREAD, IdleOptions, gaze_jumps, idle_track, looped
-from sadtalker_pack.sadtalker_core.face3d.extract import extract_face
-from sadtalker_pack.sadtalker_core.face3d.eyelids import eye_opening
-from sadtalker_pack.sadtalker_core.weights.open_pack import load_open_pack
+from sadtalker_pack.sadtalker_core.face.extract import extract_face
+from sadtalker_pack.sadtalker_core.face.measures import eye_opening
+from sadtalker_pack.sadtalker_core.face.morphable import own_vertices
+from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def pack():
 @pytest.fixture(scope="module")
 def face(pack, demo_picture):
     with torch.no_grad():
-        return extract_face(pack, demo_picture, size=256)
+        return extract_face(pack.landmarker, pack.extractor, demo_picture, size=256)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_the_end_passes_into_the_start(idle):
 
 def test_the_eyes_blink_and_the_mouth_stays(pack, face, idle):
     model = pack.extractor.model
-    shape = own_shape(model, face) + model.offsets(idle.expression - face.coefficients.expression)
+    shape = own_vertices(face) + model.offsets(idle.expression - face.coefficients.expression)
     opening = eye_opening(shape)
     assert float(opening.min()) < 0.45 * float(opening.median())
     gap = (shape[:, 13] - shape[:, 14]).norm(dim=1)

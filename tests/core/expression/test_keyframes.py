@@ -6,8 +6,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sadtalker_pack.sadtalker_core.controls.keyframes import Keyframe, curves_of, last_frame, read_keyframes
 from sadtalker_pack.sadtalker_core.errors import ControlError
-from sadtalker_pack.sadtalker_core.expression.keyframes import Keyframe, curves_of, last_frame, read_keyframes
 
 
 class TestText:

@@ -6,17 +6,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from sadtalker_pack.sadtalker_core.controls.directions import action_directions
+from sadtalker_pack.sadtalker_core.controls.preview import PREVIEW_SIZE, draw_subject, prepare_subject, smaller_face
+from sadtalker_pack.sadtalker_core.controls.sliders import NAMES
 from sadtalker_pack.sadtalker_core.errors import BasisMismatchError, ControlError
-from sadtalker_pack.sadtalker_core.expression.controls import NAMES
-from sadtalker_pack.sadtalker_core.expression.directions import action_directions, own_shape
-from sadtalker_pack.sadtalker_core.expression.preview import (
-    PREVIEW_SIZE,
-    draw_subject,
-    prepare_subject,
-    smaller_face,
-)
-from sadtalker_pack.sadtalker_core.face3d.extract import extract_face
-from sadtalker_pack.sadtalker_core.weights.open_pack import load_open_pack
+from sadtalker_pack.sadtalker_core.face.extract import extract_face
+from sadtalker_pack.sadtalker_core.face.morphable import own_vertices
+from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +23,13 @@ def pack():
 @pytest.fixture(scope="module")
 def face(pack, demo_picture):
     with torch.no_grad():
-        return extract_face(pack, demo_picture, size=512)
+        return extract_face(pack.landmarker, pack.extractor, demo_picture, size=512)
 
 
 @pytest.fixture(scope="module")
 def subject(pack, face):
     model = pack.extractor.model
-    return prepare_subject(pack, face, action_directions(model, own_shape(model, face)))
+    return prepare_subject(pack, face, action_directions(model, own_vertices(face)))
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +76,6 @@ def test_names_and_values_are_checked(pack, subject):
 
 
 def test_a_face_of_another_pack_is_named(pack, face):
-    other = replace(face, coefficients=replace(face.coefficients, basis="bfm09"))
+    other = replace(face, basis="bfm09")
     with pytest.raises(BasisMismatchError):
         prepare_subject(pack, other, None)

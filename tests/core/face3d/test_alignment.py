@@ -1,11 +1,7 @@
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sadtalker_pack.sadtalker_core.face3d.alignment import (
-    angles_from_rotation,
-    rotation_from_angles,
-    similarity_between,
-)
+from sadtalker_pack.sadtalker_core.geometry import angles_from_rotation, rotation_from_angles, similarity_between
 
 ANGLE = st.floats(-1.4, 1.4)
 

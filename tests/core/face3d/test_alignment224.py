@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sadtalker_pack.sadtalker_core.face3d.alignment224 import (
+from sadtalker_pack.sadtalker_core.packs.official.alignment import (
     ALIGNED_SIZE,
     STANDARD_POINTS,
     Alignment,

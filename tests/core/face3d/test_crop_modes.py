@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from sadtalker_pack.sadtalker_core.errors import FaceNotFoundError
-from sadtalker_pack.sadtalker_core.face3d.crop_modes import crop_geometry, square_picture, whole_geometry
+from sadtalker_pack.sadtalker_core.packs.official.crops import crop_geometry, square_picture, whole_geometry
 
 
 def landmarks(x, y, eyes, degrees=0.0):

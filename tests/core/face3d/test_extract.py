@@ -4,17 +4,13 @@ import numpy as np
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import FaceNotFoundError, SadTalkerError
-from sadtalker_pack.sadtalker_core.face3d.crop import crop_picture
-from sadtalker_pack.sadtalker_core.face3d.extract import (
-    FRAMINGS,
-    MAX_OWN_SIZE,
-    OWN_SIZE,
-    extract_face,
-    eye_distance,
-)
-from sadtalker_pack.sadtalker_core.face3d.regions import FACE_OVAL
+from sadtalker_pack.sadtalker_core.face.crop import crop_picture
+from sadtalker_pack.sadtalker_core.face.extract import extract_face
+from sadtalker_pack.sadtalker_core.face.framing import FRAMINGS, MAX_OWN_SIZE, OWN_SIZE
+from sadtalker_pack.sadtalker_core.face.measures import eye_distance
+from sadtalker_pack.sadtalker_core.face.regions import FACE_OVAL
 from sadtalker_pack.sadtalker_core.flow import Crop
-from sadtalker_pack.sadtalker_core.weights.open_pack import load_open_pack
+from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
 from torch.nn import functional as F
 
 
@@ -30,7 +26,7 @@ def pack():
 
 @pytest.fixture(scope="module")
 def face(pack, demo_picture):
-    return extract_face(pack, demo_picture)
+    return extract_face(pack.landmarker, pack.extractor, demo_picture)
 
 
 class TestCrop:
@@ -62,14 +58,14 @@ class TestCrop:
 
     @pytest.mark.parametrize("size", [256, 301, 512, 1023])
     def test_sizes_are_even(self, pack, demo_picture, size):
-        face = extract_face(pack, demo_picture[:, :597, :509], size=size)
+        face = extract_face(pack.landmarker, pack.extractor, demo_picture[:, :597, :509], size=size)
         assert face.cropped.shape[1] % 2 == 0
         assert face.cropped.shape[2] % 2 == 0
         assert abs(max(face.cropped.shape[1:]) - size) <= 1
 
     def test_at_the_border_is_moved_inside(self, pack, demo_picture):
         tight = demo_picture[:, 100:420, 130:400]
-        face = extract_face(pack, tight)
+        face = extract_face(pack.landmarker, pack.extractor, tight)
         assert face.crop.left >= 0
         assert face.crop.top >= 0
         assert face.crop.right <= tight.shape[2]
@@ -79,24 +75,24 @@ class TestCrop:
     def test_follows_the_face(self, pack, demo_picture, face):
         moved = torch.zeros(3, 1000, 1100)
         moved[:, 300:900, 400:912] = demo_picture
-        found = extract_face(pack, moved)
+        found = extract_face(pack.landmarker, pack.extractor, moved)
         error = (in_picture(found) - in_picture(face)).median(0).values - torch.tensor((400.0, 300.0))
         assert error.abs().max() < 0.03 * eye_distance(in_picture(face))
 
     def test_extended_shows_more(self, pack, demo_picture, face):
-        wide = extract_face(pack, demo_picture, framing="extcrop").crop
+        wide = extract_face(pack.landmarker, pack.extractor, demo_picture, framing="extcrop").crop
         assert wide.left < face.crop.left
         assert wide.bottom > face.crop.bottom
 
 
 class TestFull:
     def test_is_the_whole_picture(self, pack, demo_picture):
-        face = extract_face(pack, demo_picture, framing="full", size=512)
+        face = extract_face(pack.landmarker, pack.extractor, demo_picture, framing="full", size=512)
         assert (face.crop.left, face.crop.top, face.crop.right, face.crop.bottom) == (0, 0, 512, 600)
         assert (face.crop.height, face.crop.width) == (512, 436)
 
     def test_never_enlarges(self, pack, demo_picture):
-        face = extract_face(pack, demo_picture[:, :599, :511], framing="full", size=1024)
+        face = extract_face(pack.landmarker, pack.extractor, demo_picture[:, :599, :511], framing="full", size=1024)
         assert abs(face.crop.width - 511) <= 1
         assert abs(face.crop.height - 599) <= 1
         assert face.crop.width % 2 == face.crop.height % 2 == 0
@@ -107,7 +103,7 @@ class TestOwnSize:
 
     @pytest.mark.parametrize("framing", ["crop", "extcrop"])
     def test_a_crop_is_not_resampled(self, pack, demo_picture, framing):
-        face = extract_face(pack, demo_picture, framing=framing, size=OWN_SIZE)
+        face = extract_face(pack.landmarker, pack.extractor, demo_picture, framing=framing, size=OWN_SIZE)
         crop = face.crop
         assert abs(crop.width - (crop.right - crop.left)) <= 1
         assert abs(crop.height - (crop.bottom - crop.top)) <= 1
@@ -117,13 +113,13 @@ class TestOwnSize:
         picture = torch.full((3, height, width), 0.4)
         part = demo_picture[:, :height, :width]
         picture[:, : part.shape[1], : part.shape[2]] = part
-        face = extract_face(pack, picture, framing="resize", size=OWN_SIZE)
+        face = extract_face(pack.landmarker, pack.extractor, picture, framing="resize", size=OWN_SIZE)
         assert (abs(face.crop.width - width), abs(face.crop.height - height)) <= (1, 1)
         assert face.cropped.shape[1] % 2 == face.cropped.shape[2] % 2 == 0
 
     def test_a_huge_picture_is_reduced(self, pack, demo_picture):
         large = F.interpolate(demo_picture[None], (4800, 4096), mode="bilinear", align_corners=False)[0]
-        assert extract_face(pack, large, framing="full", size=OWN_SIZE).crop.height == MAX_OWN_SIZE
+        assert extract_face(pack.landmarker, pack.extractor, large, framing="full", size=OWN_SIZE).crop.height == MAX_OWN_SIZE
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +135,7 @@ def group(demo_picture):
 class TestSeveralFaces:
     def test_are_counted_by_size_or_from_the_left(self, pack, group):
         def middle(index, order):
-            return float(in_picture(extract_face(pack, group, face_index=index, face_order=order))[:, 0].mean())
+            return float(in_picture(extract_face(pack.landmarker, pack.extractor, group, face_index=index, face_order=order))[:, 0].mean())
 
         by_size = [middle(index, "largest first") for index in range(3)]
         assert [round(x / 600) for x in by_size] == [1, 2, 0]
@@ -147,24 +143,24 @@ class TestSeveralFaces:
 
     def test_small_ones_are_counted_in_the_message(self, pack, group):
         with pytest.raises(FaceNotFoundError, match=r"shows 3 face\(s\), so face_index must lie in 0\.\.2 .*got 3"):
-            extract_face(pack, group, face_index=3)
+            extract_face(pack.landmarker, pack.extractor, group, face_index=3)
 
     def test_unknown_orders_are_named(self, pack, group):
         with pytest.raises(SadTalkerError, match="one of largest first, left to right; got 'by age'"):
-            extract_face(pack, group, face_order="by age")
+            extract_face(pack.landmarker, pack.extractor, group, face_order="by age")
 
     def test_a_region_chooses_one(self, pack, group):
         region = torch.zeros(600, 1800)
         region[420:560, 50:150] = 1
-        chosen = in_picture(extract_face(pack, group, region=region))
-        smallest = in_picture(extract_face(pack, group, face_index=2))
+        chosen = in_picture(extract_face(pack.landmarker, pack.extractor, group, region=region))
+        smallest = in_picture(extract_face(pack.landmarker, pack.extractor, group, face_index=2))
         assert (chosen - smallest).abs().mean() < 2
 
 
 class TestLandmarks:
     @pytest.mark.parametrize("framing", FRAMINGS)
     def test_agree_with_the_crop(self, pack, demo_picture, framing):
-        face = extract_face(pack, demo_picture, framing=framing)
+        face = extract_face(pack.landmarker, pack.extractor, demo_picture, framing=framing)
         detection = pack.landmarker.detect(face.cropped)[0]
         again = pack.landmarker.landmarks(face.cropped, detection).points
         distance = (again - face.landmarks)[:, :2].norm(dim=1) / eye_distance(face.landmarks)
@@ -178,7 +174,7 @@ class TestLandmarks:
 
     def test_are_the_same_in_a_picture_of_8000_pixels(self, pack, demo_picture, face):
         large = F.interpolate(demo_picture[None], (8000, 6827), mode="bilinear", align_corners=False)[0]
-        found = extract_face(pack, large)
+        found = extract_face(pack.landmarker, pack.extractor, large)
         scale = 8000 / 600
         distance = (in_picture(found) / scale - in_picture(face)).norm(dim=1) / eye_distance(in_picture(face))
         assert distance.mean() < 0.02
@@ -201,13 +197,13 @@ class TestFit:
         turn = torch.tensor([[[cos, -sin, 0], [sin, cos, 0]]], dtype=torch.float32)
         padded = F.pad(demo_picture[None], (44, 44, 0, 0), value=0.5)
         turned = F.grid_sample(padded, F.affine_grid(turn, list(padded.shape), False), align_corners=False)[0]
-        found = extract_face(pack, turned)
+        found = extract_face(pack.landmarker, pack.extractor, turned)
         change = found.coefficients.pose[0, :3] - face.coefficients.pose[0, :3]
         assert change[2].item() == pytest.approx(angle, abs=0.05)
         assert change[:2].abs().max() < 0.1
 
     def test_is_repeatable(self, pack, demo_picture, face):
-        again = extract_face(pack, demo_picture)
+        again = extract_face(pack.landmarker, pack.extractor, demo_picture)
         assert torch.equal(again.landmarks, face.landmarks)
         assert torch.equal(again.coefficients.expression, face.coefficients.expression)
 
@@ -215,9 +211,9 @@ class TestFit:
 @pytest.mark.parametrize("size", [1, 255, 1025])
 def test_sizes_out_of_range_are_named(pack, demo_picture, size):
     with pytest.raises(SadTalkerError, match=rf"size must lie in 256\.\.1024 pixels; got {size}"):
-        extract_face(pack, demo_picture, size=size)
+        extract_face(pack.landmarker, pack.extractor, demo_picture, size=size)
 
 
 def test_unknown_framings_are_named(pack, demo_picture):
     with pytest.raises(SadTalkerError, match="framing must be one of crop, extcrop, resize, full, extfull; got 'wide'"):
-        extract_face(pack, demo_picture, framing="wide")
+        extract_face(pack.landmarker, pack.extractor, demo_picture, framing="wide")

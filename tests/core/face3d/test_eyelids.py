@@ -1,7 +1,7 @@
 import torch
-from sadtalker_pack.sadtalker_core.face3d.eyelids import eye_closure, eye_opening
-from sadtalker_pack.sadtalker_core.face3d.regions import LEFT_EYE, RIGHT_EYE
-from sadtalker_pack.sadtalker_core.weights.open_pack import load_open_pack
+from sadtalker_pack.sadtalker_core.face.measures import eye_closure, eye_opening
+from sadtalker_pack.sadtalker_core.face.regions import LEFT_EYE, RIGHT_EYE
+from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
 
 
 def test_opening_does_not_depend_on_size_place_or_turn():

@@ -7,8 +7,8 @@ import cv2
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import ShapeError, WeightsError
-from sadtalker_pack.sadtalker_core.face3d import regions
-from sadtalker_pack.sadtalker_core.face3d.landmarks import (
+from sadtalker_pack.sadtalker_core.face import regions
+from sadtalker_pack.sadtalker_core.face.landmarks import (
     FaceDetection,
     FaceRegion,
     crop_region,

@@ -3,15 +3,16 @@
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import FaceNotFoundError, SadTalkerError, ShapeError
-from sadtalker_pack.sadtalker_core.face3d.extract import extract_face, eye_distance, find_landmarks
-from sadtalker_pack.sadtalker_core.face3d.manual import (
+from sadtalker_pack.sadtalker_core.face.extract import extract_face, find_landmarks
+from sadtalker_pack.sadtalker_core.face.manual import (
     FIVE_POINTS,
     landmarks_from_points,
     landmarks_in_region,
     points_from_text,
 )
-from sadtalker_pack.sadtalker_core.face3d.points68 import points68
-from sadtalker_pack.sadtalker_core.weights.open_pack import load_open_pack
+from sadtalker_pack.sadtalker_core.face.measures import eye_distance
+from sadtalker_pack.sadtalker_core.face.points68 import points68
+from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +65,12 @@ class TestPoints:
         assert error(given, torch.cat((turned, found[:, 2:]), 1)) < 0.04
 
     def test_a_face_can_be_driven_from_them(self, pack, demo_picture, found):
-        face = extract_face(pack, demo_picture, points=five(found), size=256)
+        face = extract_face(pack.landmarker, pack.extractor, demo_picture, points=five(found), size=256)
         assert face.coefficients.pose[0, :3].abs().max() < 0.2
 
     def test_nothing_is_looked_for(self, pack):
         given = torch.tensor([[100.0, 100.0], [160.0, 100.0], [130.0, 140.0], [108.0, 165.0], [152.0, 165.0]])
-        face = extract_face(pack, torch.full((3, 300, 260), 0.5), points=given, framing="full", size=256)
+        face = extract_face(pack.landmarker, pack.extractor, torch.full((3, 300, 260), 0.5), points=given, framing="full", size=256)
         assert face.landmarks.shape == (478, 3)
 
     @pytest.mark.parametrize("count", [0, 4, 6, 67, 478])

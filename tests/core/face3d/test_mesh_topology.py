@@ -1,5 +1,5 @@
 import torch
-from sadtalker_pack.sadtalker_core.face3d.mesh_topology import load_face_mesh
+from sadtalker_pack.sadtalker_core.face.topology import load_face_mesh
 
 
 def test_triangles_cover_every_vertex_without_holes_inside():

@@ -1,7 +1,12 @@
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.face3d.morphable import from_picture_frame, pose_points, to_picture_frame
-from sadtalker_pack.sadtalker_core.weights.open_pack import OPEN_ASSETS, load_morphable_model
+from sadtalker_pack.sadtalker_core.face.morphable import (
+    from_picture_frame,
+    load_morphable_model,
+    pose_points,
+    to_picture_frame,
+)
+from sadtalker_pack.sadtalker_core.files.assets import OPEN_ASSETS
 
 WIDTH, HEIGHT = 512, 480
 

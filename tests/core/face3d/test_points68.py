@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.face3d.alignment import similarity_between
-from sadtalker_pack.sadtalker_core.face3d.alignment224 import STANDARD_POINTS
-from sadtalker_pack.sadtalker_core.face3d.points68 import INDICES, points68
-from sadtalker_pack.sadtalker_core.weights.open_pack import load_open_pack
+from sadtalker_pack.sadtalker_core.face.points68 import INDICES, points68
+from sadtalker_pack.sadtalker_core.geometry import similarity_between
+from sadtalker_pack.sadtalker_core.packs.official.alignment import STANDARD_POINTS
+from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
 
 MIRROR = (
     *range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31,

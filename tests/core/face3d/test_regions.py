@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.face3d import regions
-from sadtalker_pack.sadtalker_core.face3d.mesh_topology import load_face_mesh
+from sadtalker_pack.sadtalker_core.face import regions
+from sadtalker_pack.sadtalker_core.face.topology import load_face_mesh
 
 RINGS = ("INNER_LIPS", "OUTER_LIPS", "LEFT_EYE", "RIGHT_EYE", "FACE_OVAL")
 SIZES = {

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import ShapeError
-from sadtalker_pack.sadtalker_core.face3d.regressor import REGRESSED, FaceRegressor, split_coefficients
+from sadtalker_pack.sadtalker_core.packs.official.regressor import REGRESSED, FaceRegressor, split_coefficients
 from sadtalker_pack.tests.support.official_networks import rule_regressor
 
 

@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import FaceNotFoundError, ShapeError
-from sadtalker_pack.sadtalker_core.face3d.extract import FRAMINGS, PASTED_FRAMINGS, find_landmarks
-from sadtalker_pack.sadtalker_core.face3d.regressor_extractor import RegressorExtractor, align_landmarks, frame_size
-from sadtalker_pack.sadtalker_core.weights.open_pack import load_open_pack
+from sadtalker_pack.sadtalker_core.face.extract import find_landmarks
+from sadtalker_pack.sadtalker_core.face.framing import FRAMINGS, PASTED_FRAMINGS
+from sadtalker_pack.sadtalker_core.packs.official.extractor import RegressorExtractor, align_landmarks, frame_size
+from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
 from sadtalker_pack.tests.support.official_networks import rule_regressor
 from torch.nn import functional as F
 

@@ -6,8 +6,8 @@ import cv2
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import ShapeError
-from sadtalker_pack.sadtalker_core.face3d.landmarks import load_landmarker
-from sadtalker_pack.sadtalker_core.face3d.tracking import track_landmarks
+from sadtalker_pack.sadtalker_core.face.landmarks import load_landmarker
+from sadtalker_pack.sadtalker_core.face.tracking import track_landmarks
 
 ASSETS = Path(__file__).resolve().parents[3] / "sadtalker_core" / "assets"
 SIZE = 288
@@ -82,7 +82,7 @@ def test_a_small_face_is_found_and_followed(landmarker, portrait):
 
 def test_a_cut_to_another_place_is_noticed(landmarker, portrait, monkeypatch):
     """Even if the mesh network goes on to see a face where there is none any more."""
-    monkeypatch.setattr("sadtalker_pack.sadtalker_core.face3d.tracking.MIN_SCORE", -1.0)
+    monkeypatch.setattr("sadtalker_pack.sadtalker_core.face.tracking.MIN_SCORE", -1.0)
     frames = [view(portrait, -70, zoom=0.3)] * 2 + [view(portrait, 70, zoom=0.3)] * 26
     track = track_landmarks(landmarker, frames, batch_size=2)
     assert errors(track.points[-1:], alone(landmarker, frames[-1:])).max() < 0.015

@@ -4,10 +4,11 @@ import pytest
 import torch
 from sadtalker_pack.benchmarks import plain_renderer
 from sadtalker_pack.sadtalker_core.errors import ShapeError
-from sadtalker_pack.sadtalker_core.facerender.keypoints import KeypointDetector
-from sadtalker_pack.sadtalker_core.facerender.neural import NeuralRenderer, resize_frames
-from sadtalker_pack.sadtalker_core.facerender.render import frames_at_once, render_frames
-from sadtalker_pack.sadtalker_core.flow import Coefficients, Crop, Keypoints, SourceFace
+from sadtalker_pack.sadtalker_core.flow import Coefficients, Crop, Keypoints
+from sadtalker_pack.sadtalker_core.packs.official.keypoints import KeypointDetector
+from sadtalker_pack.sadtalker_core.packs.official.renderer import NeuralRenderer, resize_frames
+from sadtalker_pack.sadtalker_core.render.frames import frames_at_once, render_frames
+from sadtalker_pack.tests.support.faces import source_face
 from sadtalker_pack.tests.support.goldens import SHIPPED
 from sadtalker_pack.tests.support.render_networks import official_generator_shapes
 
@@ -20,7 +21,7 @@ def portrait(width=SIZE, height=SIZE, cropped=None):
     cropped = torch.rand(3, SIZE, SIZE) if cropped is None else cropped
     own = Coefficients("bfm09", 25, torch.zeros(1, 64), torch.zeros(1, 6))
     crop = Crop(0, 0, SIZE, SIZE, width, height)
-    return SourceFace(cropped, cropped, crop, torch.zeros(478, 3), torch.zeros(80), own)
+    return source_face(cropped, cropped, crop, torch.zeros(478, 3), torch.zeros(80), own)
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sadtalker_pack.sadtalker_core.errors import SadTalkerError
-from sadtalker_pack.sadtalker_core.facerender.head_turn import angle_curve, head_turn, parse_angles
 from sadtalker_pack.sadtalker_core.flow import HeadTurn
+from sadtalker_pack.sadtalker_core.render.head_turn import angle_curve, head_turn, parse_angles
 
 ANGLES = st.lists(st.integers(-90, 90), min_size=1, max_size=6)
 

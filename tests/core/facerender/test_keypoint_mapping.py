@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import BasisMismatchError, SadTalkerError
-from sadtalker_pack.sadtalker_core.facerender.mapping import (
+from sadtalker_pack.sadtalker_core.flow import Coefficients, Crop, HeadTurn
+from sadtalker_pack.sadtalker_core.packs.official.mapping import (
     CROP_CHANNELS,
     FULL_CHANNELS,
     RADIUS,
@@ -14,7 +15,7 @@ from sadtalker_pack.sadtalker_core.facerender.mapping import (
     MappingNetwork,
     mapping_windows,
 )
-from sadtalker_pack.sadtalker_core.flow import Coefficients, Crop, HeadTurn, SourceFace
+from sadtalker_pack.tests.support.faces import source_face
 
 SIZE = 128
 """The smallest picture that the detector halves five times after its reduction by four."""
@@ -33,7 +34,7 @@ def face():
     own = Coefficients("bfm09", 25, torch.randn(1, 64), torch.randn(1, 6))
     picture = torch.rand(3, SIZE, SIZE)
     crop = Crop(0, 0, SIZE, SIZE, SIZE, SIZE)
-    return SourceFace(picture, picture, crop, torch.zeros(478, 3), torch.zeros(80), own)
+    return source_face(picture, picture, crop, torch.zeros(478, 3), torch.zeros(80), own)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import ShapeError
-from sadtalker_pack.sadtalker_core.facerender.keypoints import (
+from sadtalker_pack.sadtalker_core.packs.official.keypoints import (
     KeypointDetector,
     decode_degrees,
     rotation_matrix,

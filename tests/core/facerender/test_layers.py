@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.face3d.extract import extract_face
-from sadtalker_pack.sadtalker_core.face3d.regions import FACE_OVAL
-from sadtalker_pack.sadtalker_core.facerender.mesh.layers import split_layers
-from sadtalker_pack.sadtalker_core.facerender.mesh.renderer import MeshRenderer
+from sadtalker_pack.sadtalker_core.face.extract import extract_face
+from sadtalker_pack.sadtalker_core.face.regions import FACE_OVAL
 from sadtalker_pack.sadtalker_core.flow import HeadTurn
-from sadtalker_pack.sadtalker_core.weights.open_pack import load_open_pack
+from sadtalker_pack.sadtalker_core.packs.open.layers import split_layers
+from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
+from sadtalker_pack.sadtalker_core.packs.open.renderer import MeshRenderer
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def pack():
 
 @pytest.fixture(scope="module")
 def face(pack, demo_picture):
-    return extract_face(pack, demo_picture)
+    return extract_face(pack.landmarker, pack.extractor, demo_picture)
 
 
 @pytest.fixture(scope="module")

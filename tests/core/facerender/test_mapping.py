@@ -3,10 +3,11 @@ import math
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import BasisMismatchError, SadTalkerError
-from sadtalker_pack.sadtalker_core.face3d.morphable import from_picture_frame, pose_points
-from sadtalker_pack.sadtalker_core.facerender.mesh.mapping import MeshMapping
-from sadtalker_pack.sadtalker_core.flow import Coefficients, Crop, SourceFace
-from sadtalker_pack.sadtalker_core.weights.open_pack import OPEN_ASSETS, load_morphable_model
+from sadtalker_pack.sadtalker_core.face.morphable import from_picture_frame, load_morphable_model, pose_points
+from sadtalker_pack.sadtalker_core.files.assets import OPEN_ASSETS
+from sadtalker_pack.sadtalker_core.flow import Coefficients, Crop
+from sadtalker_pack.sadtalker_core.packs.open.mapping import MeshMapping
+from sadtalker_pack.tests.support.faces import source_face
 
 SIZE = 512
 EYES = 150.0
@@ -30,7 +31,7 @@ def face(model):
     fit = model.fit(landmarks, SIZE, SIZE)
     coefficients = Coefficients("open3", 25, expression=fit.expression, pose=fit.pose)
     picture = torch.zeros(3, SIZE, SIZE)
-    return SourceFace(picture, picture, Crop(0, 0, SIZE, SIZE, SIZE, SIZE), landmarks[0], fit.identity[0], coefficients)
+    return source_face(picture, picture, Crop(0, 0, SIZE, SIZE, SIZE, SIZE), landmarks[0], fit.identity[0], coefficients)
 
 
 def drive(model, face, expression=None, pose=None):

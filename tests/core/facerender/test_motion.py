@@ -1,8 +1,8 @@
 import pytest
 import torch
 from sadtalker_pack.benchmarks import plain_renderer
-from sadtalker_pack.sadtalker_core.facerender.blocks import coordinate_grid
-from sadtalker_pack.sadtalker_core.facerender.motion import DenseMotion, keypoint_heat
+from sadtalker_pack.sadtalker_core.packs.official.blocks import coordinate_grid
+from sadtalker_pack.sadtalker_core.packs.official.dense_motion import DenseMotion, keypoint_heat
 
 SIZE = 32
 """Cells of a side: the least that can be halved five times."""

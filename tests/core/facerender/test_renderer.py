@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import ShapeError
-from sadtalker_pack.sadtalker_core.face3d.alignment import rotation_from_angles
-from sadtalker_pack.sadtalker_core.face3d.landmarks import load_landmarker
-from sadtalker_pack.sadtalker_core.face3d.regions import (
+from sadtalker_pack.sadtalker_core.face.aperture import LEFT_EYE_SLIT, MOUTH, SLITS, measure_aperture
+from sadtalker_pack.sadtalker_core.face.landmarks import load_landmarker
+from sadtalker_pack.sadtalker_core.face.regions import (
     CHIN,
     INNER_LIPS,
     LEFT_EYE_CORNERS,
@@ -17,13 +17,14 @@ from sadtalker_pack.sadtalker_core.face3d.regions import (
     RIGHT_EYE_CORNERS,
     RIGHT_IRIS,
 )
-from sadtalker_pack.sadtalker_core.facerender.mesh.aperture import LEFT_EYE_SLIT, MOUTH, SLITS, measure_aperture
-from sadtalker_pack.sadtalker_core.facerender.mesh.eyelids import lashes
-from sadtalker_pack.sadtalker_core.facerender.mesh.renderer import MeshRenderer
-from sadtalker_pack.sadtalker_core.facerender.mesh.warp_field import build_warp_field
-from sadtalker_pack.sadtalker_core.facerender.render import iterate_frames, render_frames
-from sadtalker_pack.sadtalker_core.flow import Coefficients, Crop, Keypoints, SourceFace
-from sadtalker_pack.sadtalker_core.weights.open_pack import OPEN_ASSETS
+from sadtalker_pack.sadtalker_core.files.assets import OPEN_ASSETS
+from sadtalker_pack.sadtalker_core.flow import Coefficients, Crop, Keypoints
+from sadtalker_pack.sadtalker_core.geometry import rotation_from_angles
+from sadtalker_pack.sadtalker_core.packs.open.eyelids import lashes
+from sadtalker_pack.sadtalker_core.packs.open.renderer import MeshRenderer
+from sadtalker_pack.sadtalker_core.packs.open.warp_field import build_warp_field
+from sadtalker_pack.sadtalker_core.render.frames import iterate_frames, render_frames
+from sadtalker_pack.tests.support.faces import source_face
 from torch.nn import functional as F
 
 
@@ -36,7 +37,7 @@ def face_of(picture, landmarker):
     height, width = picture.shape[1:]
     landmarks = landmarker.landmarks(picture, landmarker.detect(picture)[0]).points
     own = Coefficients("open3", 25, expression=torch.zeros(1, 64), pose=torch.zeros(1, 6))
-    return SourceFace(picture, picture, Crop(0, 0, width, height, width, height), landmarks, torch.zeros(80), own)
+    return source_face(picture, picture, Crop(0, 0, width, height, width, height), landmarks, torch.zeros(80), own)
 
 
 def face_with(face, picture, landmarks):
@@ -323,7 +324,7 @@ def test_apertures_know_closed_from_open(face):
 
 
 def test_enlarging_a_window_equals_enlarging_all(face):
-    from sadtalker_pack.sadtalker_core.facerender.mesh.aperture import Window
+    from sadtalker_pack.sadtalker_core.pictures.grids import Window
 
     field = build_warp_field(face.landmarks, 512, 512, 2)
     backward = torch.randn(2, 2, 256, 256)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from sadtalker_pack.benchmarks import plain_renderer
-from sadtalker_pack.sadtalker_core.facerender.spade import (
+from sadtalker_pack.sadtalker_core.packs.official.spade import (
     FEATURES,
     SpadeBlock,
     UpSpadeBlock,

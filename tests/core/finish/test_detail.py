@@ -6,12 +6,14 @@ from dataclasses import replace
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import SadTalkerError
-from sadtalker_pack.sadtalker_core.face3d.extract import OWN_SIZE, extract_face
-from sadtalker_pack.sadtalker_core.facerender.mesh.aperture import pixel_grid
-from sadtalker_pack.sadtalker_core.facerender.render import render_frames
-from sadtalker_pack.sadtalker_core.finish.detail import detailed_size, likeness, transfer_detail
-from sadtalker_pack.sadtalker_core.flow import Coefficients, Crop, Keypoints, SourceFace
-from sadtalker_pack.sadtalker_core.weights.open_pack import load_open_pack
+from sadtalker_pack.sadtalker_core.face.extract import extract_face
+from sadtalker_pack.sadtalker_core.face.framing import OWN_SIZE
+from sadtalker_pack.sadtalker_core.finish.sharpen.detail import detailed_size, likeness, transfer_detail
+from sadtalker_pack.sadtalker_core.flow import Coefficients, Crop, Keypoints
+from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
+from sadtalker_pack.sadtalker_core.pictures.grids import pixel_grid
+from sadtalker_pack.sadtalker_core.render.frames import render_frames
+from sadtalker_pack.tests.support.faces import source_face
 from sadtalker_pack.tests.support.render_networks import rule_renderer
 from torch.nn import functional as F
 
@@ -48,7 +50,7 @@ def enlarged(frames, height=SIDE, width=SIDE):
 def face_of(picture):
     own = Coefficients("open3", 25, expression=torch.zeros(1, 64), pose=torch.zeros(1, 6))
     crop = Crop(0, 0, SIDE, SIDE, SMALL, SMALL)
-    return SourceFace(picture, reduced(picture[None])[0], crop, torch.zeros(478, 3), torch.zeros(80), own)
+    return source_face(picture, reduced(picture[None])[0], crop, torch.zeros(478, 3), torch.zeros(80), own)
 
 
 def keypoints_of(*shifts):
@@ -168,7 +170,7 @@ def test_size(face, box, frame, size):
 @pytest.fixture(scope="module")
 def rendered(demo_picture):
     pack = load_open_pack()
-    face, full = (extract_face(pack, demo_picture, framing="resize", size=size) for size in (256, OWN_SIZE))
+    face, full = (extract_face(pack.landmarker, pack.extractor, demo_picture, framing="resize", size=size) for size in (256, OWN_SIZE))
     own = face.coefficients
     turns = torch.tensor([[0.06, 0, 0, 0, 0, 0], [0, 0.15, 0, 0, 0, 0], [0, 0, 0.06, 0, 0, 0]])
     expression = own.expression + 0.05 * torch.randn(3, 64, generator=torch.Generator().manual_seed(1))
@@ -202,7 +204,7 @@ def official(demo_picture):
     small = F.interpolate(part[None], (256, 256), mode="bilinear", antialias=True)[0]
     own = Coefficients("bfm09", 25, expression=torch.zeros(1, 64), pose=torch.zeros(1, 6))
     crop = Crop(0, 0, 512, 512, 256, 256)
-    face = SourceFace(demo_picture, small, crop, torch.zeros(478, 3), torch.zeros(80), own)
+    face = source_face(demo_picture, small, crop, torch.zeros(478, 3), torch.zeros(80), own)
     random = torch.Generator().manual_seed(0)
     source = torch.rand(15, 3, generator=random) - 0.5
     moved = source + 0.1 * torch.randn(15, 3, generator=random)

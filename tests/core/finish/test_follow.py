@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.finish.follow import follow, measured_motion, surroundings
+from sadtalker_pack.sadtalker_core.finish.place.follow import follow, measured_motion, surroundings
 from sadtalker_pack.sadtalker_core.flow import Crop
 from torch.nn import functional as F
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import SadTalkerError, ShapeError
-from sadtalker_pack.sadtalker_core.face3d.extract import extract_face
-from sadtalker_pack.sadtalker_core.finish import matte
-from sadtalker_pack.sadtalker_core.finish.matte import cut_out, edge_colours, person_matte
-from sadtalker_pack.sadtalker_core.weights.open_pack import load_open_pack
+from sadtalker_pack.sadtalker_core.face.extract import extract_face
+from sadtalker_pack.sadtalker_core.finish.place import cut_out as matte
+from sadtalker_pack.sadtalker_core.finish.place.cut_out import cut_out, edge_colours, person_matte
+from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
 from torch.nn import functional as F
 
 
@@ -19,7 +19,7 @@ def pack():
 
 @pytest.fixture(scope="module")
 def face(pack, demo_picture):
-    return extract_face(pack, demo_picture, size=256)
+    return extract_face(pack.landmarker, pack.extractor, demo_picture, size=256)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def frames(pack, face, track):
 
 class TestPerson:
     def test_is_found_before_the_background(self, pack, demo_picture):
-        face = extract_face(pack, demo_picture, framing="full", size=0)
+        face = extract_face(pack.landmarker, pack.extractor, demo_picture, framing="full", size=0)
         found = person_matte(demo_picture, face.landmarks)
         assert found.shape == demo_picture.shape[1:]
         inside = face.landmarks[:, :2].long()

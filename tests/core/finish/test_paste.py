@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import ShapeError
-from sadtalker_pack.sadtalker_core.finish import paste
-from sadtalker_pack.sadtalker_core.finish.paste import paste_back, show_through
-from sadtalker_pack.sadtalker_core.flow import Coefficients, Crop, SourceFace
+from sadtalker_pack.sadtalker_core.finish.place import paste
+from sadtalker_pack.sadtalker_core.finish.place.paste import paste_back, show_through
+from sadtalker_pack.sadtalker_core.flow import Coefficients, Crop
+from sadtalker_pack.tests.support.faces import source_face
 from torch.nn import functional as F
 
 
-def source_face(picture, crop):
+def face_in(picture, crop):
     own = Coefficients("bfm09", 25, torch.zeros(1, 64), torch.zeros(1, 6))
-    return SourceFace(picture, picture, crop, torch.zeros(478, 3), torch.zeros(80), own)
+    return source_face(picture, picture, crop, torch.zeros(478, 3), torch.zeros(80), own)
 
 
 def smooth_picture(count, height, width):
@@ -48,7 +49,7 @@ def clone(face, frame):
     ids=str,
 )
 def test_equals_opencv(box):
-    face = source_face(smooth_picture(1, 187, 203)[0], Crop(*box, 64, 72))
+    face = face_in(smooth_picture(1, 187, 203)[0], Crop(*box, 64, 72))
     frames = smooth_picture(2, 72, 64)
     pasted, _ = paste_back(face, frames)
     for frame, ours in zip(frames, pasted, strict=True):
@@ -59,7 +60,7 @@ def test_equals_opencv(box):
 
 class TestResult:
     picture = smooth_picture(1, 120, 140)[0]
-    face = source_face(picture, Crop(20, 30, 100, 90, 40, 30))
+    face = face_in(picture, Crop(20, 30, 100, 90, 40, 30))
 
     def test_is_the_picture_outside_the_mask(self):
         pasted, mask = paste_back(self.face, torch.rand(3, 3, 30, 40))
@@ -71,7 +72,7 @@ class TestResult:
 
     def test_keeps_colours_outside_that_are_finer_than_8_bits(self):
         picture = torch.rand(3, 120, 140)
-        pasted, mask = paste_back(source_face(picture, self.face.crop), torch.rand(1, 3, 30, 40))
+        pasted, mask = paste_back(face_in(picture, self.face.crop), torch.rand(1, 3, 30, 40))
         assert torch.equal(pasted[0][:, mask == 0], picture[:, mask == 0])
 
     def test_is_the_picture_where_the_frame_is_what_it_covers(self):
@@ -112,8 +113,8 @@ class TestResult:
 
 class TestBackground:
     picture = smooth_picture(1, 120, 140)[0]
-    left = source_face(picture, Crop(10, 30, 60, 90, 40, 30))
-    right = source_face(picture, Crop(80, 30, 130, 90, 40, 30))
+    left = face_in(picture, Crop(10, 30, 60, 90, 40, 30))
+    right = face_in(picture, Crop(80, 30, 130, 90, 40, 30))
 
     def test_two_faces_speak_in_one_picture(self):
         one, two = torch.rand(2, 3, 3, 30, 40)
@@ -185,7 +186,7 @@ class TestSurroundings:
     def test_what_crosses_the_edge_stays_whole(self):
         crop = Crop(50, 20, 150, 120, 100, 100)
         truth, still = self.turned(8), self.turned(0)
-        face = replace(source_face(still, crop), cropped=still[:, 20:120, 50:150])
+        face = replace(face_in(still, crop), cropped=still[:, 20:120, 50:150])
         frame = truth[None, :, 20:120, 50:150]
         ring = (slice(None), slice(None), slice(112, 136), slice(50, 150))
         errors = {}
@@ -197,13 +198,13 @@ class TestSurroundings:
 
     def test_at_rest_the_picture_is_the_picture(self):
         crop, still = Crop(50, 20, 150, 120, 100, 100), self.turned(0)
-        face = replace(source_face(still, crop), cropped=still[:, 20:120, 50:150])
+        face = replace(face_in(still, crop), cropped=still[:, 20:120, 50:150])
         pasted, _ = paste_back(face, still[None, :, 20:120, 50:150], moves_surroundings=True)
         assert (pasted - still).abs().max() <= 1.5 / 255
 
 
 class TestProgress:
-    face = source_face(torch.rand(3, 60, 60), Crop(10, 10, 50, 50, 16, 16))
+    face = face_in(torch.rand(3, 60, 60), Crop(10, 10, 50, 50, 16, 16))
 
     def test_counts_frames(self, monkeypatch):
         monkeypatch.setattr(paste, "_WORKING_MEMORY", 0)
@@ -223,7 +224,7 @@ class TestUnusual:
     def test_a_box_that_is_all_border_changes_nothing(self):
         picture = torch.rand(3, 60, 60)
         for right, bottom in ((18, 50), (50, 18), (12, 11)):
-            face = source_face(picture, Crop(10, 10, right, bottom, 16, 16))
+            face = face_in(picture, Crop(10, 10, right, bottom, 16, 16))
             pasted, mask = paste_back(face, torch.rand(2, 3, 16, 16))
             assert torch.equal(pasted, picture.expand(2, -1, -1, -1))
             assert not mask.any()

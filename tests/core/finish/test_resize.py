@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.finish.resize import resize_levels
+from sadtalker_pack.sadtalker_core.pictures.resize import resize_levels
 
 SIZES = [
     (64, 64, 64, 64),

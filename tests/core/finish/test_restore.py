@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import FaceNotFoundError, SadTalkerError, ShapeError
-from sadtalker_pack.sadtalker_core.face3d.landmarks import load_landmarker
-from sadtalker_pack.sadtalker_core.face3d.tracking import LandmarkTrack
-from sadtalker_pack.sadtalker_core.finish.aligned_faces import TEMPLATE, align_faces, cut_faces
-from sadtalker_pack.sadtalker_core.finish.restore import Enhancement, enhance_frames
-from sadtalker_pack.sadtalker_core.weights.open_pack import OPEN_ASSETS
+from sadtalker_pack.sadtalker_core.face.landmarks import load_landmarker
+from sadtalker_pack.sadtalker_core.face.tracking import LandmarkTrack
+from sadtalker_pack.sadtalker_core.files.assets import OPEN_ASSETS
+from sadtalker_pack.sadtalker_core.finish.sharpen.aligned_faces import TEMPLATE, align_faces, cut_faces
+from sadtalker_pack.sadtalker_core.finish.sharpen.restore import Enhancement, enhance_frames
 from torch.nn import functional as F
 
 CPU = torch.device("cpu")

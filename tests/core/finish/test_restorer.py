@@ -5,7 +5,7 @@ import pathlib
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import ShapeError, WeightsError
-from sadtalker_pack.sadtalker_core.finish.restorer import FaceRestorer, load_restorer
+from sadtalker_pack.sadtalker_core.finish.sharpen.restorer import FaceRestorer, load_restorer
 from sadtalker_pack.tests.support.restorer_files import gfpgan, write_gfpgan, write_restoreformer
 from safetensors.torch import save_file
 from torch import nn
@@ -84,7 +84,7 @@ def test_tensors_of_other_groups_are_left_out(tmp_path, monkeypatch):
         seen.update(tensors)
         raise KeyError("enough")
 
-    monkeypatch.setattr("sadtalker_pack.sadtalker_core.finish.restorer.ModelLoader.load_from_state_dict", load)
+    monkeypatch.setattr("sadtalker_pack.sadtalker_core.finish.sharpen.restorer.ModelLoader.load_from_state_dict", load)
     groups = {"params": {MARK: torch.zeros(1)}, "params_ema": {MARK: torch.ones(1), "toRGB.0.weight": torch.ones(1)}}
     torch.save(groups, tmp_path / "GFPGANv1.3.pth")
     with pytest.raises(WeightsError):

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.finish.stabilise import REACH, stabilised
+from sadtalker_pack.sadtalker_core.finish.sharpen.stabilise import REACH, stabilised
 
 SIDE = 128
 

@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sadtalker_pack.sadtalker_core.audio.windows import mel_windows
 from sadtalker_pack.sadtalker_core.errors import SadTalkerError, ShapeError
+from sadtalker_pack.sadtalker_core.files.assets import OPEN_ASSETS
 from sadtalker_pack.sadtalker_core.flow import MelWindows
+from sadtalker_pack.sadtalker_core.packs.open.load import POSE_SAMPLING, load_posevae
 from sadtalker_pack.sadtalker_core.posevae.model import PoseVAE, PoseVAEConfig
 from sadtalker_pack.sadtalker_core.posevae.predict import (
     PoseSampling,
@@ -18,7 +20,6 @@ from sadtalker_pack.sadtalker_core.posevae.predict import (
     within,
 )
 from sadtalker_pack.sadtalker_core.posevae.smoothing import smooth_pose
-from sadtalker_pack.sadtalker_core.weights.open_pack import OPEN_ASSETS, POSE_SAMPLING, load_posevae
 
 STYLES = 4
 REFERENCE = torch.tensor([0.1, -0.2, 0.05, 0.3, 0.0, 1.0])
@@ -53,7 +54,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def pose_of(network, frames, *, fps=25, seed=0, **options):
-    return predict_pose(network, speech(frames, fps), REFERENCE, 0, generator(seed), basis="open3", **options).pose
+    return predict_pose(network, speech(frames, fps), REFERENCE, 0, generator(seed), **options)
 
 
 @given(count=st.integers(0, 500))
@@ -89,7 +90,7 @@ def test_the_pose_is_reference_plus_motion_smoothed_and_drawn_block_by_block(pos
 def test_generator_and_style_decide_the_motion(posevae):
     assert torch.equal(pose_of(posevae, 50, seed=1), pose_of(posevae, 50, seed=1))
     assert not torch.equal(pose_of(posevae, 50, seed=1), pose_of(posevae, 50, seed=2))
-    other = predict_pose(posevae, speech(50), REFERENCE, 1, generator(1), basis="open3").pose
+    other = predict_pose(posevae, speech(50), REFERENCE, 1, generator(1))
     assert not torch.equal(pose_of(posevae, 50, seed=1), other)
 
 
@@ -102,14 +103,14 @@ def test_progress_counts_frames(posevae):
 @pytest.mark.parametrize("style", [-1, STYLES, 46])
 def test_unknown_styles_are_refused(posevae, style):
     with pytest.raises(SadTalkerError, match=f"pose style must lie between 0 and {STYLES - 1}, got {style}"):
-        predict_pose(posevae, speech(3), REFERENCE, style, generator(), basis="open3")
+        predict_pose(posevae, speech(3), REFERENCE, style, generator())
 
 
 def test_other_bad_arguments_are_refused(posevae):
     with pytest.raises(SadTalkerError, match="blend"):
         pose_of(posevae, 3, sampling=PoseSampling(blend=33))
     with pytest.raises(ShapeError):
-        predict_pose(posevae, speech(3), torch.zeros(1, 6), 0, generator(), basis="open3")
+        predict_pose(posevae, speech(3), torch.zeros(1, 6), 0, generator())
 
 
 @settings(max_examples=40)
@@ -171,7 +172,7 @@ def test_the_shipped_heads_move_no_faster_and_turn_no_sharper_between_blocks(dem
     heard = hear_speech(shipped, mel_windows(demo_speech))
     steps, turns = [], []
     for style in range(shipped.config.styles):
-        pose = draw_pose(shipped, heard, REFERENCE, style, generator(style), basis="open3", sampling=POSE_SAMPLING).pose
+        pose = draw_pose(shipped, heard, REFERENCE, style, generator(style), sampling=POSE_SAMPLING)
         step = pose[:, :3].diff(dim=0)
         place = torch.arange(len(step) - 1) % 32  # 0 is about frame 33, where a block begins
         place[0] = 1  # the portrait itself

@@ -4,14 +4,13 @@ import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import BasisMismatchError
 from sadtalker_pack.sadtalker_core.flow import Coefficients
+from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
 from sadtalker_pack.sadtalker_core.tracks.channels import LOWER_LIP, UPPER_LIP, channels
-from sadtalker_pack.sadtalker_core.tracks.regions import vertex_model
-from sadtalker_pack.sadtalker_core.weights.open_pack import load_open_pack
 
 
 @pytest.fixture(scope="module")
 def model():
-    return vertex_model(load_open_pack())
+    return load_open_pack().vertices
 
 
 def test_pose_in_degrees_and_units():

@@ -4,10 +4,10 @@ import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import SadTalkerError, TrackError
 from sadtalker_pack.sadtalker_core.flow import Coefficients
+from sadtalker_pack.sadtalker_core.time_series import at_times
 from sadtalker_pack.sadtalker_core.tracks.edit import (
     EXTENSIONS,
     TrackEdit,
-    at_times,
     change_speed,
     edit_track,
     extend,

@@ -1,11 +1,11 @@
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import BasisMismatchError, TrackError
-from sadtalker_pack.sadtalker_core.face3d.regions import CHIN, LEFT_BROW, LEFT_EYE, OUTER_LIPS, RIGHT_BROW, RIGHT_EYE
+from sadtalker_pack.sadtalker_core.face.regions import CHIN, LEFT_BROW, LEFT_EYE, OUTER_LIPS, RIGHT_BROW, RIGHT_EYE
 from sadtalker_pack.sadtalker_core.flow import Coefficients
+from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
 from sadtalker_pack.sadtalker_core.tracks.mix import PARTS, blend, join
-from sadtalker_pack.sadtalker_core.tracks.regions import REGIONS, region_matrix, region_weights, vertex_model
-from sadtalker_pack.sadtalker_core.weights.open_pack import load_open_pack
+from sadtalker_pack.sadtalker_core.tracks.regions import REGIONS, region_matrix, region_weights
 
 FEATURES = {
     "mouth": [*OUTER_LIPS, *CHIN],
@@ -16,7 +16,7 @@ FEATURES = {
 
 @pytest.fixture(scope="module")
 def model():
-    return vertex_model(load_open_pack())
+    return load_open_pack().vertices
 
 
 def track(frames=6, fps=25.0, basis="open3", **streams):

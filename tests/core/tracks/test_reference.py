@@ -3,13 +3,7 @@ import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import BasisMismatchError, TrackError
 from sadtalker_pack.sadtalker_core.flow import BlinkCurve, Coefficients
-from sadtalker_pack.sadtalker_core.tracks.reference import (
-    PARTS,
-    add_reference,
-    hold_portrait,
-    match_blink,
-    match_track,
-)
+from sadtalker_pack.sadtalker_core.tracks.reference import PARTS, add_reference, hold_portrait, match_blink, match_track
 
 
 def track(frames, fps=25.0, basis="bfm09"):

@@ -1,9 +1,10 @@
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import SadTalkerError
+from sadtalker_pack.sadtalker_core.face.morphable import load_morphable_model
+from sadtalker_pack.sadtalker_core.files.assets import OPEN_ASSETS
 from sadtalker_pack.sadtalker_core.flow import Keypoints
 from sadtalker_pack.sadtalker_core.tracks.turning_view import BACKGROUND, MOUTH, SWING_SECONDS, turning_view
-from sadtalker_pack.sadtalker_core.weights.open_pack import OPEN_ASSETS, load_morphable_model
 
 EMPTY = torch.tensor(BACKGROUND)[:, None, None] / 255
 

@@ -12,12 +12,7 @@ import torch
 from sadtalker_pack.sadtalker_core.errors import SadTalkerError, ShapeError
 from sadtalker_pack.sadtalker_core.finish.watermark import detector, waves
 from sadtalker_pack.sadtalker_core.finish.watermark.detector import FOUND, Detection, code_scores, detect
-from sadtalker_pack.sadtalker_core.finish.watermark.invisible import (
-    SMALLEST_SIDE,
-    carries_mark,
-    mark_,
-    mark_pattern,
-)
+from sadtalker_pack.sadtalker_core.finish.watermark.invisible import SMALLEST_SIDE, carries_mark, mark_, mark_pattern
 from sadtalker_pack.sadtalker_core.finish.watermark.payload import decode, payload_of
 from skimage import data
 from torch.nn import functional as F

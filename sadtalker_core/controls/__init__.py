@@ -1,0 +1,1 @@
+"""Sliders, keyframes and idle life -> COEFFICIENTS."""

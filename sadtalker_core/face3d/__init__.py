@@ -1,1 +1,0 @@
-"""PICTURE -> COEFFICIENTS: landmarks, crop, 3DMM."""

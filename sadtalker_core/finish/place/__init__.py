@@ -1,0 +1,1 @@
+"""Frames into the picture they were cut from, or without their background."""

@@ -1,0 +1,1 @@
+"""Frames larger and sharper: faces restored, detail carried over from the portrait."""

@@ -1,0 +1,1 @@
+"""Finished videos -> figures; the half of the evaluation that ships with the nodes."""

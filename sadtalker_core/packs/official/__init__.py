@@ -1,0 +1,1 @@
+"""The official pack: the original's networks, number for number."""

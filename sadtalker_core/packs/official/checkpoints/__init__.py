@@ -1,0 +1,1 @@
+"""Published files <-> the networks of a release."""

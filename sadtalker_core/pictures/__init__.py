@@ -1,0 +1,1 @@
+"""Arithmetic on pictures that knows no face: levels and layouts, grids, sampling, resizing, motion, video files."""

@@ -1,0 +1,17 @@
+"""How long work tells how far it is, and where it can be stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total); may raise to interrupt the work."""
+
+
+def no_progress(done: int, total: int) -> None:
+    """The default ``Progress``: ignore it."""
+
+
+def part_of(on_progress: Progress, part: int, parts: int) -> Progress:
+    """Progress of one of ``parts`` equal parts of the work, counted from 0, as progress of the whole."""
+    return lambda done, total: on_progress(part * total + done, parts * total)

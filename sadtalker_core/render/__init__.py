@@ -1,0 +1,1 @@
+"""COEFFICIENTS -> KEYPOINTS -> FRAMES: the protocols that a pack fulfils, and the loop over the frames."""
