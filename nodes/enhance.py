@@ -23,7 +23,7 @@ from ..sadtalker_core.finish.sharpen.detail import transfer_detail
 from ..sadtalker_core.finish.sharpen.restore import LARGEST_SCALE, Enhancement, enhance_frames
 from ..sadtalker_core.finish.sharpen.restorer import FaceRestorer, load_restorer
 from ..sadtalker_core.flow import Keypoints, SourceFace
-from ..sadtalker_core.progress import Progress
+from ..sadtalker_core.progress import Progress, part_of
 from ..sadtalker_core.render.frames import frames_at_once
 from . import inputs, sockets
 from .convert import frames_from_image, image_from_frames
@@ -33,7 +33,6 @@ from .host import (
     check_choice,
     in_batches,
     load_fully,
-    part_of,
     progress,
     render_memory,
     to_device,

@@ -93,11 +93,6 @@ def progress() -> Progress:
     return report
 
 
-def part_of(report: Progress, part: int, parts: int) -> Progress:
-    """Progress of one of so many equal parts of the work, counted from 0."""
-    return lambda done, total: report(part * total + done, parts * total)
-
-
 def in_batches(run: Callable[[int], T], batch_size: int) -> T:
     """``run(batch_size)``; when the device's memory does not suffice, again with half the batch, down to one."""
     while True:

@@ -11,9 +11,10 @@ from ..sadtalker_core.finish.watermark.detector import FOUND, detect
 from ..sadtalker_core.finish.watermark.invisible import SMALLEST_SIDE, mark_
 from ..sadtalker_core.finish.watermark.payload import DEFAULT_MESSAGE, LONGEST_MESSAGE
 from ..sadtalker_core.finish.watermark.visible import CORNERS, Placement, overlay_, text_logo
+from ..sadtalker_core.progress import part_of
 from .convert import frames_from_image, image_from_frames, one_mask
 from .frames import frames_of_image, frames_of_video
-from .host import check_choice, part_of, progress, to_host
+from .host import check_choice, progress, to_host
 
 
 class Watermark(io.ComfyNode):

@@ -20,7 +20,7 @@ from .errors import FaceNotFoundError, SadTalkerError
 from .face.motion import MISSING
 from .flow import SAMPLE_RATE, Coefficients, Waveform
 from .pack import Pack
-from .progress import Progress, no_progress
+from .progress import Progress, no_progress, part_of
 
 LENGTHS = ("speech", "video")
 """How long the result is. speech: as the recording; a shorter video runs back and forth, a longer one is cut. video: as
@@ -71,12 +71,13 @@ def dub(
     wanted = frame_count(len(waveform.samples), fps) if options.length == "speech" else None
     known = len(frames) if isinstance(frames, Sized) else 0
     known = min(known, wanted) if known and wanted else known
-    reports = _Halves(on_progress)
+    # Following the face is the smaller part of the work.
+    following, drawing = part_of(on_progress, 0, 5), part_of(on_progress, 1, 5, length=4)
     survey = survey_faces(
         pack.landmarker,
         islice(iter(frames), wanted),
         face_index=options.face_index,
-        on_progress=reports.first,
+        on_progress=following,
         total=known,
     )
     places = _places(survey, fps, options.missing)
@@ -92,7 +93,7 @@ def dub(
                 picture = dubber.draw(picture, points, speech, index)
         height, width = picture.shape[1:]
         yield picture[:, : height - height % 2, : width - width % 2]
-        reports.second(index + 1, len(order))
+        drawing(index + 1, len(order))
 
 
 def back_and_forth(length: int, wanted: int) -> Sequence[int]:
@@ -152,18 +153,3 @@ def _speech(pack: Pack, waveform: Waveform, fps: float, count: int, own: Tensor,
     mel = mel_windows(padded, fps)
     mel = replace(mel, windows=mel.windows[:count].to(own.device))
     return pack.express(mel, own, None, scale=scale)
-
-
-class _Halves:
-    """Progress of two readings of the video, of which the first one is the smaller part of the work."""
-
-    _FIRST, _WHOLE = 200, 1000
-
-    def __init__(self, on_progress: Progress) -> None:
-        self._on_progress = on_progress
-
-    def first(self, done: int, total: int) -> None:
-        self._on_progress(self._FIRST * done // max(total, 1), self._WHOLE)
-
-    def second(self, done: int, total: int) -> None:
-        self._on_progress(self._FIRST + (self._WHOLE - self._FIRST) * done // total, self._WHOLE)

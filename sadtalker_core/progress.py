@@ -12,6 +12,6 @@ def no_progress(done: int, total: int) -> None:
     """The default ``Progress``: ignore it."""
 
 
-def part_of(on_progress: Progress, part: int, parts: int) -> Progress:
-    """Progress of one of ``parts`` equal parts of the work, counted from 0, as progress of the whole."""
-    return lambda done, total: on_progress(part * total + done, parts * total)
+def part_of(on_progress: Progress, part: int, parts: int, *, length: int = 1) -> Progress:
+    """Progress of ``length`` of ``parts`` equal parts of the work, from part number ``part`` on, as that of the whole."""
+    return lambda done, total: on_progress(part * total + length * done, parts * total)

@@ -21,7 +21,7 @@ from .finish.place.paste import paste_back
 from .flow import SourceFace, Waveform
 from .pack import Pack
 from .pipeline import TalkingHeadOptions, mark_result_, predict_coefficients
-from .progress import Progress, no_progress
+from .progress import Progress, no_progress, part_of
 from .render.frames import render_frames
 
 MOST_FACES = 4
@@ -69,19 +69,18 @@ def talking_faces(
             "use a larger size or picture."
         )
     length = max(len(speech.samples) for speech in speeches if speech is not None)
-    steps = _Steps(on_progress, len(speaking))
     frames = picture[None].cpu()
-    for index in speaking:
+    for number, index in enumerate(speaking):
         speech = speeches[index]
         assert speech is not None
         face, in_place = _own_section(pack, picture, index, face_order)
         mel = mel_windows(_lengthened(speech, length), options.fps)
         coefficients = predict_coefficients(pack, face, mel, replace(options, seed=options.seed + index))
         keypoints = pack.mapping.keypoints(face, coefficients)
-        moving = render_frames(pack.renderer, face, keypoints, batch_size=batch_size, on_progress=steps.report)
+        report = part_of(on_progress, number, len(speaking))
+        moving = render_frames(pack.renderer, face, keypoints, batch_size=batch_size, on_progress=report)
         share = face_share(faces, index, *picture.shape[1:])
         frames, _ = paste_back(face, moving, background=frames, mask=share[None], moves_surroundings=not in_place)
-        steps.finish_one()
     return mark_result_(frames, options)
 
 
@@ -95,19 +94,6 @@ def face_share(faces: Sequence[FaceDetection], index: int, height: int, width: i
     own = distances[index].clone()
     distances[index] = torch.inf
     return ((distances.amin(0) - own) / _BORDER + 0.5).clamp(0, 1)
-
-
-class _Steps:
-    """Progress of several clips, one after the other, as one."""
-
-    def __init__(self, on_progress: Progress, clips: int) -> None:
-        self._on_progress, self._clips, self._finished = on_progress, clips, 0
-
-    def report(self, done: int, total: int) -> None:
-        self._on_progress(self._finished * total + done, self._clips * total)
-
-    def finish_one(self) -> None:
-        self._finished += 1
 
 
 def _own_section(pack: Pack, picture: Tensor, index: int, face_order: str) -> tuple[SourceFace, bool]:

@@ -36,3 +36,11 @@ def pixel_grid(rows: int, columns: int, stride: float, like: Tensor) -> Tensor:
     y = (torch.arange(rows, device=like.device, dtype=like.dtype) + 0.5) * stride
     x = (torch.arange(columns, device=like.device, dtype=like.dtype) + 0.5) * stride
     return torch.stack(torch.broadcast_tensors(x[None, :], y[:, None]))[None]
+
+
+def unit_grid(rows: int, columns: int, like: Tensor) -> Tensor:
+    """Centres (2, rows, columns) of a picture's pixels, x then y, over its sides from -1 to 1, as grid_sample counts
+    them with ``align_corners=False``."""
+    y = (torch.arange(rows, device=like.device, dtype=like.dtype) + 0.5) * (2 / rows) - 1
+    x = (torch.arange(columns, device=like.device, dtype=like.dtype) + 0.5) * (2 / columns) - 1
+    return torch.stack(torch.broadcast_tensors(x[None, :], y[:, None]))
