@@ -34,9 +34,9 @@ from sadtalker_core.pack import Pack
 from sadtalker_core.packs.open.load import load_open_pack
 from sadtalker_core.pipeline import TalkingHeadOptions, predict_coefficients
 from sadtalker_core.render.frames import render_frames
+from sadtalker_core.tracks.driving import add_driving, hold_portrait, match_blink
 from sadtalker_core.tracks.edit import TrackEdit, edit_track
 from sadtalker_core.tracks.mix import blend
-from sadtalker_core.tracks.reference import add_reference, hold_portrait, match_blink
 from sadtalker_core.tracks.scale import combine
 
 from .common import ROOT
@@ -104,7 +104,10 @@ def scene() -> Scene:
     """Load pack, portraits and speech."""
     pack = load_open_pack()
     other = torch.from_numpy(astronaut()).permute(2, 0, 1).float() / 255
-    faces = [extract_face(pack.landmarker, pack.extractor, picture, size=384) for picture in (read_picture(DEMO / "portrait.jpg"), other)]
+    faces = [
+        extract_face(pack.landmarker, pack.extractor, picture, size=384)
+        for picture in (read_picture(DEMO / "portrait.jpg"), other)
+    ]
     return Scene(pack, *faces, mel_windows(mono_waveform(*demo_speech(SECONDS)), MODEL_FPS))
 
 
@@ -153,9 +156,7 @@ def mixtures(scene: Scene) -> list[list[Tile]]:
 def video_motion(scene: Scene) -> list[list[Tile]]:
     """A video, and another portrait that does what is done there."""
     frames, motion = scene.video()
-    track = add_reference(
-        hold_portrait(scene.other.coefficients, motion.coefficients), motion.coefficients, "everything"
-    )
+    track = add_driving(hold_portrait(scene.other.coefficients, motion.coefficients), motion.coefficients, "everything")
     drawn = scene.frames(scene.other, track)
     return [[Tile("", frames[moment]) for moment in MOMENTS], [Tile("", frame) for frame in drawn]]
 
@@ -168,9 +169,7 @@ def video_blinks(scene: Scene) -> list[list[Tile]]:
     blink = match_blink(motion.blink, len(scene.mel), scene.mel.fps)
     own, pack = scene.demo.coefficients, scene.pack
     assert own.expression is not None
-    expression = predict_expression(
-        pack.expnet, scene.mel, own.expression[0], blink, smoothing=pack.speech_smoothing
-    )
+    expression = predict_expression(pack.expnet, scene.mel, own.expression[0], blink, smoothing=pack.speech_smoothing)
     shut = int(blink.closure.argmax())
     moments = tuple(min(max(shut + step, 0), len(frames) - 1) for step in (-3, -2, -1, 0, 2, 4))
     drawn = scene.frames(scene.demo, combine(expression, scene.track(scene.demo)), moments)
@@ -192,14 +191,17 @@ def added_motion(scene: Scene) -> list[list[Tile]]:
     """A video above a portrait with its head motion and other speech."""
     frames, motion = scene.video()
     speech = scene.track(scene.other, still=True)
-    drawn = scene.frames(scene.other, add_reference(speech, motion.coefficients, "head motion"))
+    drawn = scene.frames(scene.other, add_driving(speech, motion.coefficients, "head motion"))
     return [[Tile("", frames[moment]) for moment in MOMENTS], [Tile("", frame) for frame in drawn]]
 
 
 def details(scene: Scene) -> list[list[Tile]]:
     """Small frames: enlarged, with the portrait's detail, and rendered at the portrait's own size; at two moments."""
     pack, moments = scene.pack, MOMENTS[2:4]
-    small, own = (extract_face(pack.landmarker, pack.extractor, scene.demo.picture, framing="extcrop", size=size) for size in (256, OWN_SIZE))
+    small, own = (
+        extract_face(pack.landmarker, pack.extractor, scene.demo.picture, framing="extcrop", size=size)
+        for size in (256, OWN_SIZE)
+    )
     keypoints = pack.mapping.keypoints(small, scene.track(small))
     keypoints = replace(keypoints, driving=keypoints.driving[list(moments)])
     frames = render_frames(pack.renderer, small, keypoints)

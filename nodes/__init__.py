@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .driving import Extract3DMMFromVideo, ReferenceBlink, ReferenceMotion
 from .dub import DubVideo
 from .edit import CombineCoefficients, EditCoefficients, MixCoefficients
 from .enhance import DetailTransfer, Enhance, LoadRestorer
@@ -15,7 +16,6 @@ from .finish import CutOut, PasteBack
 from .load import LoadModels
 from .portrait import Extract3DMM
 from .preview import PreviewCoefficients, PreviewKeypoints
-from .reference import Extract3DMMFromVideo, ReferenceBlink, ReferenceMotion
 from .render import FaceRender, MappingNet
 from .speech import AudioToMel, Blink, ExpNetNode, PoseVAENode
 from .talking_head import TalkingHeadNode

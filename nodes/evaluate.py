@@ -21,10 +21,10 @@ from ..sadtalker_core.metrics.metric_list import METRICS
 from ..sadtalker_core.metrics.video_metrics import CLIP_SECONDS, MetricSet, Surroundings
 from . import inputs
 from .convert import picture_from_image, waveform_from_audio
+from .driving import BYTES_A_PIXEL
 from .frames import Frames, frames_of_image, frames_of_video
 from .host import progress
 from .load import EVALUATION, FOLDER, hosted_open_pack, open_pack_fingerprint
-from .reference import BYTES_A_PIXEL
 
 
 class Evaluate(io.ComfyNode):

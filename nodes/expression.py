@@ -10,14 +10,15 @@ from comfy_api.latest import io, ui
 from ..sadtalker_core.checks import check_basis
 from ..sadtalker_core.controls.directions import action_directions
 from ..sadtalker_core.controls.examples import draw_examples, read_examples
-from ..sadtalker_core.controls.idle import LONGEST_SECONDS, IdleOptions, idle_track
+from ..sadtalker_core.controls.idle import LONGEST_IDLE_SECONDS, IdleOptions, idle_track
 from ..sadtalker_core.controls.keyframes import curves_of, last_frame, read_keyframes
-from ..sadtalker_core.controls.sliders import ANGLES, CONTROLS, LARGEST_ANGLE, apply_controls, gaze_asked_for
+from ..sadtalker_core.controls.sliders import CONTROLS, LARGEST_SLIDER_ANGLE, apply_controls, gaze_asked_for
 from ..sadtalker_core.errors import ControlError
 from ..sadtalker_core.expnet.blink import BLINKS_PER_MINUTE, MAX_BLINKS_PER_MINUTE
 from ..sadtalker_core.face.morphable import own_vertices
 from ..sadtalker_core.flow import Coefficients, SourceFace
 from ..sadtalker_core.render.frames import render_frames
+from ..sadtalker_core.tracks.channels import ANGLES
 from . import inputs, sockets
 from .convert import image_from_frames
 from .host import HostedPack, progress, render_memory, to_device, to_host
@@ -51,7 +52,7 @@ class ExpressionEditor(io.ComfyNode):
                 inputs.pack(),
                 inputs.face(),
                 *(_slider(name, control.meaning, control.lowest, 1.0, 0.01) for name, control in CONTROLS.items()),
-                *(_slider(name, TURNS[name], -LARGEST_ANGLE, LARGEST_ANGLE, 0.5) for name in ANGLES),
+                *(_slider(name, TURNS[name], -LARGEST_SLIDER_ANGLE, LARGEST_SLIDER_ANGLE, 0.5) for name in ANGLES),
                 io.String.Input("keyframes", default="", multiline=True, tooltip=KEYFRAMES),
                 sockets.Coeffs.Input(
                     "coefficients",
@@ -115,7 +116,7 @@ class Idle(io.ComfyNode):
                     "seconds",
                     default=8.0,
                     min=0.04,
-                    max=LONGEST_SECONDS,
+                    max=LONGEST_IDLE_SECONDS,
                     step=0.1,
                     tooltip="Length of the motion.",
                 ),

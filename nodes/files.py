@@ -11,7 +11,7 @@ from comfy_api.latest import io
 from ..sadtalker_core.errors import TrackError
 from ..sadtalker_core.flow import Coefficients
 from ..sadtalker_core.tracks.channels import channels
-from ..sadtalker_core.tracks.files import SUFFIXES, read_track, write_mat, write_table, write_track
+from ..sadtalker_core.tracks.files import SUFFIXES, read_coefficients, write_coefficients, write_mat, write_table
 from ..sadtalker_core.tracks.matching import check_track
 from . import inputs, sockets
 from .host import HostedPack, check_choice
@@ -64,7 +64,7 @@ class SaveCoefficients(io.ComfyNode):
         if format == "csv":
             write_table(channels(coefficients, None if pack is None else pack.load_vertices()), path)
         else:
-            (write_mat if format == "mat" else write_track)(coefficients, path)
+            (write_mat if format == "mat" else write_coefficients)(coefficients, path)
         LOG.info("Coefficients saved to %s", path)
         return io.NodeOutput(coefficients)
 
@@ -103,7 +103,7 @@ class LoadCoefficients(io.ComfyNode):
     def execute(cls, file: str) -> io.NodeOutput:
         if file not in choices():
             raise TrackError(f"There is no file {file} with coefficients in the input folder.")
-        return io.NodeOutput(read_track(Path(folder_paths.get_input_directory()) / file))
+        return io.NodeOutput(read_coefficients(Path(folder_paths.get_input_directory()) / file))
 
 
 def choices() -> list[str]:

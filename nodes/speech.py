@@ -19,8 +19,8 @@ from ..sadtalker_core.expnet.blink import (
     reference_blink,
 )
 from ..sadtalker_core.flow import BlinkCurve, Coefficients, MelWindows, SourceFace
+from ..sadtalker_core.tracks.driving import match_track
 from ..sadtalker_core.tracks.matching import stream_of
-from ..sadtalker_core.tracks.reference import match_track
 from . import inputs, sockets
 from .convert import waveform_from_audio
 from .host import HostedPack, check_choice, progress, to_device, to_host

@@ -55,11 +55,11 @@ def action_directions(model: MorphableModel, shape: Tensor) -> Tensor:
     return torch.stack(directions)
 
 
-def reach(model: MorphableModel, direction: Tensor, displacement: Tensor, meant: Tensor) -> Tensor:
+def coverage(model: MorphableModel, direction: Tensor, displacement: Tensor, meant: Tensor) -> Tensor:
     """Share of a displacement (478, 3) that a direction (64,) covers at the vertices it is meant for."""
     covered = model.offsets(direction[None])[0][meant]
     return (covered * displacement[meant]).sum() / displacement[meant].square().sum().clamp_min(1e-12)
 
 
 def _gain(model: MorphableModel, direction: Tensor, displacement: Tensor, meant: Tensor) -> Tensor:
-    return reach(model, direction, displacement, meant).clamp_min(1 / _LARGEST_GAIN).reciprocal()
+    return coverage(model, direction, displacement, meant).clamp_min(1 / _LARGEST_GAIN).reciprocal()

@@ -19,7 +19,7 @@ from ..tracks.matching import stream_of
 from .directions import action_directions
 from .sliders import expression_offset
 
-LONGEST_SECONDS = 3600.0
+LONGEST_IDLE_SECONDS = 3600.0
 REST_SPEED = 1 / 3
 """Of a head at rest, in that of one that speaks, which is all that PoseVAE has seen."""
 REST_SPREAD = 2.5
@@ -66,8 +66,10 @@ def idle_track(
     Raises:
         SadTalkerError: an option is out of its range.
     """
-    if not 0 < options.seconds <= LONGEST_SECONDS:
-        raise SadTalkerError(f"Expected a length above 0 and up to {LONGEST_SECONDS:g} seconds, got {options.seconds}.")
+    if not 0 < options.seconds <= LONGEST_IDLE_SECONDS:
+        raise SadTalkerError(
+            f"Expected a length above 0 and up to {LONGEST_IDLE_SECONDS:g} seconds, got {options.seconds}."
+        )
     frames = max(1, round(options.seconds * options.fps))
     motion = options.pose_scale * _sway(pack, face.pose, frames, options, on_progress)
     expression = face.expression + _blinks(pack, face.expression, frames, options)

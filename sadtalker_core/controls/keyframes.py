@@ -23,7 +23,7 @@ from ..errors import ControlError
 from .sliders import check_value
 
 MAX_LINES = 10_000
-LONGEST_SECONDS = 36_000.0
+LATEST_KEYFRAME_SECONDS = 36_000.0
 _TIME = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(s|f?)")
 _EXAMPLE = "1.5 happy=0.8 brows=0.3"
 
@@ -101,8 +101,8 @@ def _keyframe(words: list[str], fps: float) -> Keyframe:
             f"like: {_EXAMPLE}"
         )
     seconds = float(time[1]) / (fps if time[2] == "f" else 1.0)
-    if seconds > LONGEST_SECONDS:
-        raise ControlError(f"expected a time up to {LONGEST_SECONDS:g} seconds, got {seconds:g}.")
+    if seconds > LATEST_KEYFRAME_SECONDS:
+        raise ControlError(f"expected a time up to {LATEST_KEYFRAME_SECONDS:g} seconds, got {seconds:g}.")
     values: dict[str, float] = {}
     for word in words[1:]:
         name, equals, number = word.partition("=")

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from ..errors import ControlError
 from ..flow import EXPRESSION_SIZE, Coefficients
+from ..tracks.channels import ANGLES
 from ..tracks.edit import at_frames
 from ..tracks.matching import check_track, stream_of
 from .actions import ACTION_NAMES, LID_CLOSER, LID_DIFFERENCE
 
-ANGLES = ("pitch", "yaw", "roll")
-LARGEST_ANGLE = 30.0
+LARGEST_SLIDER_ANGLE = 30.0
 LARGEST_CHANNEL = 10.0
 STRONGEST = 1.3
 """Of one action, however many controls ask for it: beyond, pictures tear."""
@@ -136,7 +136,7 @@ def limits_of(name: str) -> tuple[float, float]:
     if name in CONTROLS:
         return CONTROLS[name].lowest, 1.0
     if name in ANGLES:
-        return -LARGEST_ANGLE, LARGEST_ANGLE
+        return -LARGEST_SLIDER_ANGLE, LARGEST_SLIDER_ANGLE
     if channel_of(name) is not None:
         return -LARGEST_CHANNEL, LARGEST_CHANNEL
     raise ControlError(

@@ -1,4 +1,4 @@
-"""Smooth a head-pose track, and lay a reference's motion over it."""
+"""Smooth a head-pose track."""
 
 from __future__ import annotations
 
@@ -23,18 +23,3 @@ def smooth_pose(pose: Tensor, window: int = WINDOW) -> Tensor:
     if window <= ORDER + 1:  # so few points lie on their polynomial already
         return pose
     return torch.from_numpy(savgol_filter(pose.cpu().numpy(), window, ORDER, axis=0)).to(pose)
-
-
-def add_reference_motion(pose: Tensor, reference: Tensor) -> Tensor:
-    """Add the motion of another track, counted from its first frame, to ``pose`` (T, C).
-
-    Args:
-        reference: (L, C); repeated from its start where L < T.
-    """
-    motion = repeat_track(reference, pose.shape[0])
-    return pose + (motion - motion[:1])
-
-
-def repeat_track(track: Tensor, frames: int) -> Tensor:
-    """The first ``frames`` rows of a track (L, C) that starts again after its end."""
-    return track[torch.arange(frames, device=track.device) % track.shape[0]]

@@ -111,23 +111,31 @@ def resample(track: Coefficients, fps: float) -> Coefficients:
 
 
 def extend(track: Coefficients, frames: int, extension: str) -> Coefficients:
-    """The first ``frames`` frames of a track that goes on after its end in one of the ways of ``EXTENSIONS``.
+    """A track cut or lengthened to ``frames`` frames.
+
+    Args:
+        extension: one of ``EXTENSIONS``: what follows the end of a track that is too short.
 
     Raises:
-        TrackError: there is no such way, or the number is out of its range.
+        TrackError: ``extension`` is unknown, or ``frames`` is out of its range.
     """
     if not 1 <= frames <= MAX_FRAMES:
         raise TrackError(f"Expected 1 to {MAX_FRAMES} frames, got {frames}.")
     if extension not in EXTENSIONS:
-        raise TrackError(f"A track goes on in one of the ways {', '.join(EXTENSIONS)}; got '{extension}'.")
+        raise TrackError(f"The extension must be one of {', '.join(EXTENSIONS)}; got '{extension}'.")
     if frames == len(track):
         return track
-    wanted, last = torch.arange(frames), len(track) - 1
+    return at_frames(track, continuation(len(track), frames, extension))
+
+
+def continuation(length: int, frames: int, extension: str) -> Tensor:
+    """Numbers (frames,) int64 of the frames to show, in order, when a track of ``length`` frames is extended."""
+    wanted, last = torch.arange(frames), length - 1
     if extension == "loop":
-        wanted = wanted % len(track)
+        wanted = wanted % length
     elif extension == "ping-pong" and last > 0:
         wanted = last - (last - wanted % (2 * last)).abs()
-    return at_frames(track, wanted.clamp(max=last))
+    return wanted.clamp(max=last)
 
 
 def at_frames(track: Coefficients, frames: Tensor) -> Coefficients:

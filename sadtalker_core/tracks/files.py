@@ -31,7 +31,7 @@ _MAT_WIDTHS = (EXPRESSION_SIZE + POSE_SIZE, EXPRESSION_SIZE + POSE_SIZE + 3)
 """Columns of a .mat file without and with the place of the crop."""
 
 
-def write_track(track: Coefficients, path: Path) -> None:
+def write_coefficients(track: Coefficients, path: Path) -> None:
     """Write a track to a safetensors file, with its basis and frame rate inside.
 
     Raises:
@@ -71,7 +71,7 @@ def write_table(channels: Channels, path: Path) -> None:
             lines.writerow((frame, f"{frame / channels.fps:.4f}", *(f"{value:.6g}" for value in values)))
 
 
-def read_track(path: Path) -> Coefficients:
+def read_coefficients(path: Path) -> Coefficients:
     """Read a track, on the CPU; nothing in the file is executed.
 
     A .mat file of the original says neither basis nor frame rate: they are bfm09 and 25 frames a second there.

@@ -11,7 +11,7 @@ from ..errors import TrackError
 from ..face.morphable import MorphableModel
 from ..flow import Coefficients
 from .matching import check_same_length, check_same_rate, check_track, stream_of, streams_of
-from .regions import REGIONS, region_matrix
+from .regions import REGIONS, region_projection
 
 PARTS = ("everything", "expression", "head motion", *REGIONS)
 """What of the second track ``blend`` takes."""
@@ -42,7 +42,7 @@ def blend(
     check_same_rate(first, second)
     check_same_length(first, second)
     if part in REGIONS:
-        matrix = region_matrix(_required_model(model, first.basis, part), part)
+        matrix = region_projection(_required_model(model, first.basis, part), part)
         own = stream_of(first, "expression")
         change = stream_of(second, "expression").to(own) - own
         return replace(first, expression=own + weight * change @ matrix.to(own))

@@ -36,7 +36,7 @@ def region_weights(model: MorphableModel, region: str) -> Tensor:
     raise TrackError(f"A region of the face is one of {', '.join(REGIONS)}; got '{region}'.")
 
 
-def region_matrix(model: MorphableModel, region: str) -> Tensor:
+def region_projection(model: MorphableModel, region: str) -> Tensor:
     """(64, 64), multiplied from the right: the change of expression that moves only a region, as a given change does.
 
     Expressions cannot move a region quite alone, so this is the closest in least squares, in which lips, eyes and

@@ -27,7 +27,7 @@ def official_pack(pack):
 
     extractor = RegressorExtractor(256)
     extractor.regressor = rule_regressor()
-    return host_pack(replace(pack.core, name="official 256", basis="bfm09", extractor=extractor.eval()))
+    return host_pack(replace(pack.core, name="official 256", basis="bfm09", extractor=extractor.eval(), vertices=None))
 
 
 @pytest.fixture(scope="module")

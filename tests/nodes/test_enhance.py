@@ -214,7 +214,7 @@ class TestDetailTransfer:
 
     @pytest.mark.slow
     def test_official_networks(self, pack, demo_picture):
-        official = host_pack(replace(pack.core, basis="bfm09", renderer=rule_renderer()))
+        official = host_pack(replace(pack.core, basis="bfm09", renderer=rule_renderer(), vertices=None))
         small = F.interpolate(demo_picture[None, :, :512], (256, 256), mode="bilinear", antialias=True)[0]
         own = Coefficients("bfm09", 25, expression=torch.zeros(1, 64), pose=torch.zeros(1, 6))
         crop = Crop(0, 0, 512, 512, 256, 256)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import BasisMismatchError, TrackError
 from sadtalker_pack.sadtalker_core.flow import Coefficients, Keypoints
-from sadtalker_pack.sadtalker_core.tracks.files import read_track, write_mat, write_track
+from sadtalker_pack.sadtalker_core.tracks.files import read_coefficients, write_coefficients, write_mat
 from sadtalker_pack.tests.nodes.comfy_host import ROOT, run_node
 
 DEMO = ROOT / "sadtalker_core" / "assets" / "demo"
@@ -141,7 +141,7 @@ class TestFiles:
         given = track(basis="bfm09")
         self.save(given, format="mat")
         (saved,) = self.output.rglob("*.mat")
-        assert torch.equal(read_track(saved).expression, given.expression)
+        assert torch.equal(read_coefficients(saved).expression, given.expression)
         with pytest.raises(TrackError, match="bfm09"):
             self.save(track(), format="mat")
 
@@ -156,7 +156,7 @@ class TestFiles:
     def test_list_of_files(self):
         from sadtalker_pack.nodes.files import choices
 
-        write_track(track(), self.input / "b.safetensors")
+        write_coefficients(track(), self.input / "b.safetensors")
         write_mat(track(basis="bfm09"), self.input / "a.mat")
         (self.input / "picture.png").write_bytes(b"")
         assert choices() == ["a.mat", "b.safetensors"]
@@ -165,7 +165,7 @@ class TestFiles:
     def test_other_files_are_refused(self, file):
         from sadtalker_pack.tests.nodes.comfy_host import pack_nodes
 
-        write_track(track(), self.output / "x.safetensors")
+        write_coefficients(track(), self.output / "x.safetensors")
         with pytest.raises(TrackError, match="in the input folder"):
             run_node("SadTalkerLoadCoefficients", file=file)
         assert pack_nodes()["SadTalkerLoadCoefficients"].validate_inputs(file=file) is not True
@@ -174,9 +174,9 @@ class TestFiles:
         from sadtalker_pack.tests.nodes.comfy_host import pack_nodes
 
         fingerprint = pack_nodes()["SadTalkerLoadCoefficients"].fingerprint_inputs
-        write_track(track(4), self.input / "x.safetensors")
+        write_coefficients(track(4), self.input / "x.safetensors")
         before = fingerprint(file="x.safetensors")
-        write_track(track(5), self.input / "x.safetensors")
+        write_coefficients(track(5), self.input / "x.safetensors")
         assert fingerprint(file="x.safetensors") != before
         assert fingerprint(file="gone.safetensors") == ""
 
@@ -185,7 +185,7 @@ class TestPreview:
     def test_picture(self, pack, audio):
         plot = run_node(
             "SadTalkerPreviewCoefficients",
-            coefficients=read_track(DEMO / "reference.safetensors"),
+            coefficients=read_coefficients(DEMO / "reference.safetensors"),
             width=1024,
             height=512,
             audio=audio,

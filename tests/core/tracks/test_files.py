@@ -10,7 +10,13 @@ import torch
 from sadtalker_pack.sadtalker_core.errors import TrackError
 from sadtalker_pack.sadtalker_core.flow import Coefficients
 from sadtalker_pack.sadtalker_core.tracks.channels import channels
-from sadtalker_pack.sadtalker_core.tracks.files import FORMAT, read_track, write_mat, write_table, write_track
+from sadtalker_pack.sadtalker_core.tracks.files import (
+    FORMAT,
+    read_coefficients,
+    write_coefficients,
+    write_mat,
+    write_table,
+)
 from sadtalker_pack.sadtalker_core.tracks.matlab import read_matrix
 from safetensors.torch import load_file, save_file
 from scipy.io import loadmat, savemat
@@ -27,8 +33,8 @@ class TestSafetensors:
     @pytest.mark.parametrize("crop", [False, True])
     def test_round_trip_to_the_last_bit(self, tmp_path, fps, crop):
         given = track(fps=fps, crop=crop, basis="open3")
-        write_track(given, tmp_path / "x.safetensors")
-        read = read_track(tmp_path / "x.safetensors")
+        write_coefficients(given, tmp_path / "x.safetensors")
+        read = read_coefficients(tmp_path / "x.safetensors")
         assert (read.basis, read.fps) == ("open3", fps)
         assert torch.equal(read.expression, given.expression)
         assert torch.equal(read.pose, given.pose)
@@ -37,19 +43,21 @@ class TestSafetensors:
     @pytest.mark.parametrize("stream", ["expression", "pose"])
     def test_one_stream(self, tmp_path, stream):
         given = Coefficients("open3", 25.0, **{stream: torch.randn(4, 64 if stream == "expression" else 6)})
-        write_track(given, tmp_path / "x.safetensors")
-        read = read_track(tmp_path / "x.safetensors")
+        write_coefficients(given, tmp_path / "x.safetensors")
+        read = read_coefficients(tmp_path / "x.safetensors")
         assert torch.equal(getattr(read, stream), getattr(given, stream))
         assert (read.expression is None) == (stream == "pose")
 
     def test_views_are_written_whole(self, tmp_path):
         held = Coefficients("open3", 25.0, pose=torch.randn(1, 6).expand(9, -1))
-        write_track(held, tmp_path / "x.safetensors")
-        assert torch.equal(read_track(tmp_path / "x.safetensors").pose, held.pose)
+        write_coefficients(held, tmp_path / "x.safetensors")
+        assert torch.equal(read_coefficients(tmp_path / "x.safetensors").pose, held.pose)
 
     def test_what_is_no_number_is_not_written(self, tmp_path):
         with pytest.raises(TrackError, match="no numbers"):
-            write_track(Coefficients("open3", 25.0, pose=torch.full((2, 6), torch.nan)), tmp_path / "x.safetensors")
+            write_coefficients(
+                Coefficients("open3", 25.0, pose=torch.full((2, 6), torch.nan)), tmp_path / "x.safetensors"
+            )
         assert not (tmp_path / "x.safetensors").exists()
 
     @pytest.mark.parametrize(
@@ -66,20 +74,20 @@ class TestSafetensors:
     def test_other_content(self, tmp_path, tensors, metadata, message):
         save_file(tensors, tmp_path / "x.safetensors", metadata=metadata)
         with pytest.raises(TrackError, match=rf"x.safetensors holds no usable coefficients.*{message}"):
-            read_track(tmp_path / "x.safetensors")
+            read_coefficients(tmp_path / "x.safetensors")
 
     @pytest.mark.parametrize("metadata", [{"format": FORMAT}, {"format": FORMAT, "basis": "open3", "fps": "fast"}])
     def test_metadata_that_lack_a_fact(self, tmp_path, metadata):
         save_file({"pose": torch.zeros(2, 6)}, tmp_path / "x.safetensors", metadata=metadata)
         with pytest.raises(TrackError, match="basis and frame rate"):
-            read_track(tmp_path / "x.safetensors")
+            read_coefficients(tmp_path / "x.safetensors")
 
     def test_cut_short(self, tmp_path):
-        write_track(track(), tmp_path / "x.safetensors")
+        write_coefficients(track(), tmp_path / "x.safetensors")
         content = (tmp_path / "x.safetensors").read_bytes()
         (tmp_path / "x.safetensors").write_bytes(content[: len(content) // 2])
         with pytest.raises(TrackError, match="cut short"):
-            read_track(tmp_path / "x.safetensors")
+            read_coefficients(tmp_path / "x.safetensors")
 
 
 class TestMat:
@@ -89,7 +97,7 @@ class TestMat:
         write_mat(given, tmp_path / "x.mat")
         rows = loadmat(tmp_path / "x.mat")["coeff_3dmm"]
         assert rows.shape == (5, 73 if crop else 70)
-        read = read_track(tmp_path / "x.mat")
+        read = read_coefficients(tmp_path / "x.mat")
         assert (read.basis, read.fps) == ("bfm09", 25.0)
         assert torch.equal(read.expression, given.expression)
         assert torch.equal(read.pose, given.pose)
@@ -101,7 +109,7 @@ class TestMat:
         row = np.arange(73, dtype=np.float64)[None]
         content = {"coeff_3dmm": row, "full_3dmm": np.zeros((1, 257), np.float32)}
         savemat(tmp_path / "x.mat", content, do_compression=compressed)
-        read = read_track(tmp_path / "x.mat")
+        read = read_coefficients(tmp_path / "x.mat")
         assert read.expression[0].tolist() == list(range(64))
         assert read.pose[0].tolist() == list(range(64, 70))
         assert read.crop[0].tolist() == [70, 71, 72]
@@ -130,19 +138,19 @@ class TestMat:
     def test_other_content(self, tmp_path, content, message):
         savemat(tmp_path / "x.mat", content)
         with pytest.raises(TrackError, match=rf"x.mat holds no usable coefficients.*{message}"):
-            read_track(tmp_path / "x.mat")
+            read_coefficients(tmp_path / "x.mat")
 
     @pytest.mark.parametrize("content", [b"", b"no mat file at all " * 20, b"MATLAB 7.3 MAT-file" + bytes(109 + 512)])
     def test_no_mat_file(self, tmp_path, content):
         (tmp_path / "x.mat").write_bytes(content)
         with pytest.raises(TrackError, match="holds no usable coefficients"):
-            read_track(tmp_path / "x.mat")
+            read_coefficients(tmp_path / "x.mat")
 
     def test_hdf5_files_of_matlab_7_3(self, tmp_path):
         header = b"MATLAB 7.3 MAT-file".ljust(124, b" ") + b"\x00\x02IM"
         (tmp_path / "x.mat").write_bytes(header + b"\x89HDF\r\n\x1a\n" + bytes(600))
         with pytest.raises(TrackError, match="up to version 7 "):
-            read_track(tmp_path / "x.mat")
+            read_coefficients(tmp_path / "x.mat")
 
     @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
     def test_cut_short(self, tmp_path, share):
@@ -150,7 +158,7 @@ class TestMat:
         content = (tmp_path / "x.mat").read_bytes()
         (tmp_path / "x.mat").write_bytes(content[: int(len(content) * share)])
         with pytest.raises(TrackError, match="cut short"):
-            read_track(tmp_path / "x.mat")
+            read_coefficients(tmp_path / "x.mat")
 
     @pytest.mark.parametrize("dtype", ["<f4", ">f8", "<i2", ">i4", "u1"])
     def test_matrices_of_any_numbers_are_read_as_scipy_reads_them(self, tmp_path, dtype):
@@ -169,7 +177,7 @@ class TestMat:
                 damaged[place] = chance.integers(256)
             (tmp_path / "x.mat").write_bytes(damaged)
             with suppress(TrackError):
-                assert read_track(tmp_path / "x.mat").expression.shape[1] == 64
+                assert read_coefficients(tmp_path / "x.mat").expression.shape[1] == 64
 
     def test_a_pickle_under_that_name_is_not_opened(self, tmp_path):
         class Bomb:
@@ -178,23 +186,23 @@ class TestMat:
 
         (tmp_path / "x.mat").write_bytes(pickle.dumps(Bomb()).ljust(300, b"."))
         with pytest.raises(TrackError, match="holds no usable coefficients"):
-            read_track(tmp_path / "x.mat")
+            read_coefficients(tmp_path / "x.mat")
         assert not (tmp_path / "ran").exists()
 
 
 class TestOtherFiles:
     def test_missing(self, tmp_path):
         with pytest.raises(TrackError, match="no file gone.mat"):
-            read_track(tmp_path / "gone.mat")
+            read_coefficients(tmp_path / "gone.mat")
 
     def test_other_kinds(self, tmp_path):
         (tmp_path / "x.npy").write_bytes(b"")
         with pytest.raises(TrackError, match=r"x.npy: .* \.safetensors and \.mat files only"):
-            read_track(tmp_path / "x.npy")
+            read_coefficients(tmp_path / "x.npy")
 
     def test_capital_suffix(self, tmp_path):
         write_mat(track(), tmp_path / "X.MAT")
-        assert len(read_track(tmp_path / "X.MAT")) == 5
+        assert len(read_coefficients(tmp_path / "X.MAT")) == 5
 
 
 def test_table(tmp_path):
@@ -212,8 +220,8 @@ def test_table(tmp_path):
 def test_the_demo_file_is_what_the_current_code_writes(tmp_path):
     from sadtalker_pack.tests.conftest import DEMO
 
-    demo = read_track(DEMO / "reference.safetensors")
-    write_track(demo, tmp_path / "again.safetensors")
+    demo = read_coefficients(DEMO / "reference.safetensors")
+    write_coefficients(demo, tmp_path / "again.safetensors")
     before, after = load_file(DEMO / "reference.safetensors"), load_file(tmp_path / "again.safetensors")
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)

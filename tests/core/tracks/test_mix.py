@@ -5,7 +5,7 @@ from sadtalker_pack.sadtalker_core.face.regions import CHIN, LEFT_BROW, LEFT_EYE
 from sadtalker_pack.sadtalker_core.flow import Coefficients
 from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
 from sadtalker_pack.sadtalker_core.tracks.mix import PARTS, blend, join
-from sadtalker_pack.sadtalker_core.tracks.regions import REGIONS, region_matrix, region_weights
+from sadtalker_pack.sadtalker_core.tracks.regions import REGIONS, region_projection, region_weights
 
 FEATURES = {
     "mouth": [*OUTER_LIPS, *CHIN],
@@ -71,7 +71,7 @@ class TestRegions:
     def test_the_lips_stay_where_they_are(self, model, region):
         change = torch.randn(200, 64) * model.expression_deviation
         whole = model.offsets(change)[:, OUTER_LIPS].norm()
-        assert model.offsets(change @ region_matrix(model, region))[:, OUTER_LIPS].norm() < 0.03 * whole
+        assert model.offsets(change @ region_projection(model, region))[:, OUTER_LIPS].norm() < 0.03 * whole
 
     def test_half_a_region(self, model):
         first, second = track(), track()

@@ -11,7 +11,7 @@ from ..sadtalker_core.errors import SadTalkerError
 from ..sadtalker_core.face.framing import FRAMINGS
 from ..sadtalker_core.face.motion import MISSING, face_motion
 from ..sadtalker_core.flow import BlinkCurve, Coefficients, MelWindows, SourceFace
-from ..sadtalker_core.tracks.reference import PARTS, add_reference, hold_portrait, match_blink
+from ..sadtalker_core.tracks.driving import PARTS, add_driving, hold_portrait, match_blink
 from . import inputs, sockets
 from .frames import frames_of_either
 from .host import HostedPack, check_choice, progress
@@ -142,7 +142,7 @@ class ReferenceMotion(io.ComfyNode):
             if face is None:
                 raise SadTalkerError("Connect coefficients to add the motion to, or the face of the portrait.")
             coefficients = hold_portrait(face.coefficients, reference)
-        return io.NodeOutput(add_reference(coefficients, reference, part))
+        return io.NodeOutput(add_driving(coefficients, reference, part))
 
 
 class ReferenceBlink(io.ComfyNode):
