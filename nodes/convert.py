@@ -16,7 +16,7 @@ from ..sadtalker_core.audio.waveform import mono_waveform
 from ..sadtalker_core.errors import AudioError, SadTalkerError
 from ..sadtalker_core.flow import Waveform
 
-IMAGE_POLICY = "One picture, colour or grey; transparent parts are laid over white."
+IMAGE_POLICY = "One picture, in colour or grey. Transparent parts are shown on white."
 """What every node that takes a portrait says in its tooltip."""
 _WHITE_SHARE = 0.98
 _AAC_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000)

@@ -30,26 +30,26 @@ class Extract3DMMFromVideo(io.ComfyNode):
             node_id="SadTalkerExtract3DMMFromVideo",
             display_name="Extract 3DMM from Video",
             category="SadTalker/reference",
-            description="Follows the face in a video and fits the 3D face model to every frame: how the head moves, "
-            "what the face does, and when the eyes blink.",
+            description="Follows the face in a video and fits the 3D face model to every frame: head motion, "
+            "expression and blinks.",
             inputs=[
                 inputs.pack(),
                 io.Combo.Input(
                     "framing",
                     options=list(FRAMINGS),
                     default=FRAMINGS[0],
-                    tooltip="Which part of the video is looked at: the same choice as in the portrait's Extract 3DMM. "
-                    "The first frame with a face decides where it lies.",
+                    tooltip="Which part of the video is used. The choices are the same as for the portrait in Extract "
+                    "3DMM. The first frame with a face decides where this part is.",
                 ),
                 io.Combo.Input(
                     "missing",
                     options=list(MISSING),
                     default=MISSING[0],
-                    tooltip="What to do with frames that show no usable face. error: stop and say which. hold: repeat "
-                    "the last face. skip: leave them out, which makes the track shorter.",
+                    tooltip="What to do with frames without a usable face. error: stop and name them. hold: repeat the "
+                    "last face. skip: leave them out, which makes the track shorter.",
                 ),
                 inputs.images_fps(),
-                inputs.video("The video, from Load Video; read frame by frame."),
+                inputs.video("The video, from Load Video. It is read frame by frame."),
                 inputs.images(),
             ],
             outputs=[
@@ -99,31 +99,30 @@ class ReferenceMotion(io.ComfyNode):
             node_id="SadTalkerReferenceMotion",
             display_name="Reference Motion",
             category="SadTalker/reference",
-            description="Adds the motion of a reference, such as a video's, to a track or to the portrait at rest. "
-            "What counts is how the reference leaves its first frame, so that the portrait stays itself.",
+            description="Adds the motion of a driving video to a track, or to the portrait at rest: motion relative to "
+            "the first frame, so that the portrait keeps its own face and pose.",
             inputs=[
-                inputs.coefficients("The motion to add, from Extract 3DMM from Video.", "reference"),
+                inputs.coefficients("The driving track: the motion to add, from Extract 3DMM from Video.", "reference"),
                 io.Combo.Input(
                     "part",
                     options=list(PARTS),
                     default=next(iter(PARTS)),
-                    tooltip="What of the reference is added: its head motion, its expression, or both.",
+                    tooltip="Which part of the driving motion is added: the head motion, the expression, or both.",
                 ),
                 sockets.Coeffs.Input(
                     "coefficients",
                     optional=True,
-                    tooltip="The track that the motion is added to, such as PoseVAE's. It decides the length and the "
-                    "frame rate; a shorter reference starts again.",
+                    tooltip="The track to which the motion is added, such as from PoseVAE. It sets the length and the "
+                    "frame rate. A shorter driving track repeats from its start.",
                 ),
                 sockets.Face.Input(
                     "face",
                     optional=True,
-                    tooltip="Without a track: the portrait, which then moves as the reference alone, as long as that.",
+                    tooltip="The portrait, used if coefficients is not connected. It then moves only as the driving "
+                    "track does, for the same time.",
                 ),
             ],
-            outputs=[
-                sockets.Coeffs.Output(display_name="coefficients", tooltip="The track with the reference's motion.")
-            ],
+            outputs=[sockets.Coeffs.Output(display_name="coefficients", tooltip="The track with the driving motion.")],
         )
 
     @classmethod
@@ -140,7 +139,7 @@ class ReferenceMotion(io.ComfyNode):
     ) -> io.NodeOutput:
         if coefficients is None:
             if face is None:
-                raise SadTalkerError("Connect coefficients to add the motion to, or the face of the portrait.")
+                raise SadTalkerError("Connect coefficients, to which the motion is added, or the face of the portrait.")
             coefficients = hold_portrait(face.coefficients, reference)
         return io.NodeOutput(add_driving(coefficients, reference, part))
 
@@ -154,14 +153,16 @@ class ReferenceBlink(io.ComfyNode):
             node_id="SadTalkerReferenceBlink",
             display_name="Reference Blink",
             category="SadTalker/reference",
-            description="Gives the blinks of a video the frame rate and the length of the speech, for ExpNet. They "
-            "move the eyelids and nothing else.",
+            description="Brings the blinks of a driving video to the frame rate and the length of the speech, for "
+            "ExpNet. They move only the eyelids.",
             inputs=[
                 sockets.Blink.Input("blinks", tooltip="Blinks measured by Extract 3DMM from Video."),
                 inputs.mel(),
             ],
             outputs=[
-                sockets.Blink.Output(display_name="blinks", tooltip="How far the eyes are closed, one number a frame.")
+                sockets.Blink.Output(
+                    display_name="blinks", tooltip="How far the eyes are closed, one number per frame."
+                )
             ],
         )
 

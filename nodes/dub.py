@@ -30,23 +30,24 @@ class DubVideo(io.ComfyNode):
             node_id="SadTalkerDubVideo",
             display_name="Dub Video",
             category="SadTalker",
-            description="Makes the person in a video say a recording. Mouth, jaw and cheeks are drawn anew in every "
-            "frame; head, eyes, body and background stay the video's.",
+            description="Makes the person in a video speak the words of a recording. Mouth, jaw and cheeks are redrawn "
+            "in every frame. Head, eyes, body and background stay as they are in the video.",
             inputs=[
                 inputs.audio(),
                 io.Combo.Input(
                     "length",
                     options=list(LENGTHS),
                     default=LENGTHS[0],
-                    tooltip="speech: as long as the recording; a shorter video runs back and forth, a longer one is "
-                    "cut. video: as long as the video; after a shorter recording the mouth rests, a longer one is cut.",
+                    tooltip="speech: the result is as long as the recording. A shorter video plays forwards and "
+                    "backwards; a longer one is cut. video: the result is as long as the video. After a shorter "
+                    "recording the mouth rests; a longer recording is cut.",
                 ),
                 io.Combo.Input(
                     "missing",
                     options=list(MISSING),
                     default=MISSING[0],
-                    tooltip="What to do with frames that show no usable face. error: stop and say which. hold: draw "
-                    "the mouth where the face was last. skip: leave the frame as it is.",
+                    tooltip="What to do with frames without a usable face. error: stop and name them. hold: draw the "
+                    "mouth where the face was last. skip: leave the frame as it is.",
                 ),
                 inputs.expression_scale(),
                 io.Int.Input(
@@ -54,11 +55,11 @@ class DubVideo(io.ComfyNode):
                     default=0,
                     min=0,
                     max=99,
-                    tooltip="Who speaks, if there are several faces: 0 is the largest in the first frame that shows "
-                    "them. The same person is followed from there.",
+                    tooltip="Which face speaks if there are several. 0 is the largest in the first frame with faces. "
+                    "The same person is followed from there.",
                 ),
                 inputs.images_fps(),
-                inputs.video("The video, from Load Video; read frame by frame."),
+                inputs.video("The video, from Load Video. It is read frame by frame."),
                 inputs.images(),
                 inputs.other_pack(),
                 inputs.watermark(),

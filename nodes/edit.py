@@ -27,10 +27,10 @@ class CombineCoefficients(io.ComfyNode):
             node_id="SadTalkerCombineCoefficients",
             display_name="Combine Coefficients",
             category="SadTalker/edit",
-            description="Joins the expression of one track with the head pose of another.",
+            description="Combines the expression of one track with the head pose of another.",
             inputs=[
-                sockets.Coeffs.Input("expression", tooltip="Track whose expression is taken, usually from ExpNet."),
-                sockets.Coeffs.Input("pose", tooltip="Track whose head pose is taken, usually from PoseVAE."),
+                sockets.Coeffs.Input("expression", tooltip="The track that gives the expression, usually from ExpNet."),
+                sockets.Coeffs.Input("pose", tooltip="The track that gives the head pose, usually from PoseVAE."),
             ],
             outputs=[
                 sockets.Coeffs.Output(display_name="coefficients", tooltip="One track with both, for MappingNet.")
@@ -51,10 +51,10 @@ class EditCoefficients(io.ComfyNode):
             node_id="SadTalkerEditCoefficients",
             display_name="Edit Coefficients",
             category="SadTalker/edit",
-            description="Makes a motion stronger or weaker, turned, smoother, faster, of another frame rate or length. "
-            "As it comes, it changes nothing.",
+            description="Changes a motion: its strength, head angles, smoothness, speed, frame rate or length. With "
+            "its defaults it changes nothing.",
             inputs=[
-                inputs.coefficients("The track to change."),
+                inputs.coefficients("The track to edit."),
                 inputs.expression_scale(),
                 inputs.pose_scale(),
                 *(_offset(name, what) for name, what in ANGLES.items()),
@@ -74,34 +74,37 @@ class EditCoefficients(io.ComfyNode):
                     min=0.0,
                     max=120.0,
                     step=0.01,
-                    tooltip="Frames a second of the result, at the same speed of motion. 0 keeps the track's.",
+                    tooltip="Frames per second of the result. The speed of the motion does not change. 0 keeps the "
+                    "frame rate of the track.",
                 ),
                 io.Int.Input(
                     "frames",
                     default=0,
                     min=0,
                     max=MAX_FRAMES,
-                    tooltip="Length of the result: fewer frames cut the end off, more go on as the extension says. 0 "
-                    "keeps all.",
+                    tooltip="Number of frames of the result. With fewer frames the end is cut off; with more, "
+                    "extension says what follows. 0 keeps all frames.",
                 ),
                 io.Combo.Input(
                     "extension",
                     options=list(EXTENSIONS),
                     default=EXTENSIONS[0],
-                    tooltip="What follows the end of a track that is too short. hold: the last frame stands still. "
-                    "loop: it starts again. ping-pong: it runs back and forth, without a jump.",
+                    tooltip="What follows the end of a track that is too short. hold: the last frame stays. loop: the "
+                    "track repeats from its start. ping-pong: the track runs backwards and forwards, without a jump.",
                 ),
                 sockets.Mel.Input(
-                    "mel", optional=True, tooltip="Speech whose frame rate and length the result takes instead."
+                    "mel",
+                    optional=True,
+                    tooltip="Speech that sets the frame rate and the length of the result. fps and frames are ignored.",
                 ),
                 sockets.Face.Input(
                     "face",
                     optional=True,
-                    tooltip="The portrait, whose own face and pose a scale of 0 gives. Without it: the track's first "
-                    "frame.",
+                    tooltip="The portrait. A scale of 0 gives its own expression and pose. If not connected, a scale "
+                    "of 0 gives the first frame of the track.",
                 ),
             ],
-            outputs=[sockets.Coeffs.Output(display_name="coefficients", tooltip="The changed track.")],
+            outputs=[sockets.Coeffs.Output(display_name="coefficients", tooltip="The edited track.")],
         )
 
     @classmethod
@@ -127,23 +130,23 @@ class MixCoefficients(io.ComfyNode):
             node_id="SadTalkerMixCoefficients",
             display_name="Mix Coefficients",
             category="SadTalker/edit",
-            description="Takes part of a motion from another one, or lets one follow the other.",
+            description="Blends two motions, or parts of them, or puts one after the other.",
             inputs=[
-                inputs.coefficients("The track to start from.", "first"),
-                inputs.coefficients("The other track.", "second"),
+                inputs.coefficients("The first track.", "first"),
+                inputs.coefficients("The second track.", "second"),
                 io.Combo.Input(
                     "way",
                     options=list(WAYS),
                     default=WAYS[0],
-                    tooltip="blend: both at the same time, frame by frame. crossfade: the second after the first, "
-                    "passing from one into the other. concatenate: the second after the first, with a cut.",
+                    tooltip="blend: both at the same time, frame by frame. crossfade: the second after the first, with "
+                    "a gradual transition. concatenate: the second after the first, with a cut.",
                 ),
                 io.Combo.Input(
                     "part",
                     options=list(PARTS),
                     default=PARTS[0],
-                    tooltip="For blend: what the second track gives. mouth, eyes and brows need the open networks "
-                    "(connect the pack).",
+                    tooltip="For blend: the part that is taken from the second track. mouth, eyes and brows need the "
+                    "open networks; connect pack.",
                 ),
                 io.Float.Input(
                     "weight",
@@ -151,7 +154,8 @@ class MixCoefficients(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.01,
-                    tooltip="For blend: share of the second track in that part. 0 is the first, 1 the second.",
+                    tooltip="For blend: weight of the second track in that part. 0 gives the first track, 1 the "
+                    "second.",
                 ),
                 io.Float.Input(
                     "overlap",
@@ -159,7 +163,7 @@ class MixCoefficients(io.ComfyNode):
                     min=0.0,
                     max=60.0,
                     step=0.05,
-                    tooltip="For crossfade: seconds in which the first track passes into the second.",
+                    tooltip="For crossfade: seconds of transition from the first track to the second.",
                 ),
                 inputs.open_pack("which vertices are mouth, eyes and brows"),
             ],
@@ -199,7 +203,7 @@ def _offset(name: str, what: str) -> io.Input:
         min=-60.0,
         max=60.0,
         step=0.5,
-        tooltip=f"Degrees added to the head's {what} in every frame.",
+        tooltip=f"Degrees added to the {what} of the head in every frame.",
     )
 
 
@@ -210,5 +214,6 @@ def _smoothing(stream: str, what: str) -> io.Input:
         min=0.0,
         max=5.0,
         step=0.02,
-        tooltip=f"Seconds over which the motion of {what} is averaged: 0.2 takes trembling away, more makes it slow.",
+        tooltip=f"Seconds over which the motion of {what} is averaged: 0.2 removes trembling, more makes the motion "
+        "slow.",
     )

@@ -90,9 +90,9 @@ class LoadRestorer(io.ComfyNode):
                     "restorer",
                     options=choices(),
                     default=NONE,
-                    tooltip=f"A file in the folder models/{FOLDER}, such as GFPGANv1.4.pth or RestoreFormer.pth; none "
-                    "comes with the nodes. After putting one there, press R to see it here. none: Enhance leaves faces "
-                    "as they are, and only enlarges.",
+                    tooltip=f"A file in the folder models/{FOLDER}, such as GFPGANv1.4.pth or RestoreFormer.pth. No "
+                    "file comes with the nodes. After you add one, press R to see it here. none: Enhance only "
+                    "enlarges, and leaves faces as they are.",
                 )
             ],
             outputs=[sockets.Restorer.Output(display_name="restorer", tooltip="The network, for Enhance.")],
@@ -126,8 +126,8 @@ class Enhance(io.ComfyNode):
             node_id="SadTalkerEnhance",
             display_name="Enhance",
             category="SadTalker/finish",
-            description="Enlarges frames, and restores the largest face in them: the same in every frame, steadied "
-            "against flicker, in its own colours.",
+            description="Enlarges frames and restores the largest face in them, in the same way in every frame. "
+            "Flicker is reduced, and the face keeps its colours.",
             inputs=[
                 io.Image.Input("frames", tooltip="The frames of one video, from Face Render or Paste Back, in order."),
                 io.Float.Input(
@@ -136,7 +136,7 @@ class Enhance(io.ComfyNode):
                     min=1.0,
                     max=LARGEST_SCALE,
                     step=0.25,
-                    tooltip="How much larger the frames become, whatever the factor of the upscale model.",
+                    tooltip="How much larger the frames become. It does not depend on the factor of the upscale model.",
                 ),
                 io.Float.Input(
                     "weight",
@@ -144,7 +144,8 @@ class Enhance(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="Share of what the restorer adds: 0 leaves the face as it is. Less keeps more likeness.",
+                    tooltip="Weight of what the restorer adds: 0 leaves the face as it is. A lower weight keeps more "
+                    "likeness.",
                 ),
                 io.Float.Input(
                     "stability",
@@ -152,31 +153,33 @@ class Enhance(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="How much of the restorer's flicker is taken away, by averaging what it adds over "
-                    "neighbouring frames along their motion. 0: not at all.",
+                    tooltip="How much of the restorer's flicker is removed. What the restorer adds is averaged over "
+                    "neighbouring frames along their motion. 0 turns this off.",
                 ),
                 io.Int.Input(
                     "batch_size",
                     default=4,
                     min=1,
                     max=64,
-                    tooltip="Frames at a time. More can be faster and needs more memory; it is halved by itself when "
-                    "the memory does not suffice. The result is the same.",
+                    tooltip="Number of frames processed at once. More can be faster and needs more memory. If the "
+                    "memory is too small, the number is halved automatically. The result does not depend on it.",
                 ),
                 sockets.Restorer.Input(
                     "restorer",
                     optional=True,
-                    tooltip="The network, from Load Face Restorer. Not connected: frames are only enlarged.",
+                    tooltip="The network, from Load Face Restorer. If not connected, frames are only enlarged.",
                 ),
                 io.UpscaleModel.Input(
                     "upscale_model",
                     optional=True,
-                    tooltip="Enlarges the frames around the face, from Load Upscale Model. Not connected: bicubic.",
+                    tooltip="Enlarges the frames around the face, from Load Upscale Model. If not connected, bicubic "
+                    "interpolation is used.",
                 ),
                 sockets.Pack.Input(
                     "pack",
                     optional=True,
-                    tooltip="Whose landmarks find the face, from Load Models. Not connected: the built-in ones.",
+                    tooltip="The networks whose landmarks find the face, from Load Models. If not connected, the "
+                    "built-in ones are used.",
                 ),
             ],
             outputs=[io.Image.Output(display_name="frames", tooltip="The enhanced frames, for Create Video.")],
@@ -225,12 +228,13 @@ class DetailTransfer(io.ComfyNode):
             node_id="SadTalkerDetailTransfer",
             display_name="Detail Transfer",
             category="SadTalker/finish",
-            description="Gives rendered frames the size and the fine detail of the portrait, carried along by the "
-            "renderer's own motion. For official networks, which draw 256 or 512 pixels, and frames of a reduced size.",
+            description="Gives rendered frames the size and the fine detail of the portrait. The detail follows the "
+            "renderer's own motion. For the official networks, which draw 256 or 512 pixels, and for frames of a "
+            "reduced size.",
             inputs=[
                 inputs.pack(),
                 inputs.face(),
-                sockets.Keypoints.Input("keypoints", tooltip="The same that Face Render drew the frames from."),
+                sockets.Keypoints.Input("keypoints", tooltip="The keypoints from which Face Render made these frames."),
                 io.Image.Input("frames", tooltip="The frames, from Face Render."),
                 io.Float.Input(
                     "strength",
@@ -238,14 +242,15 @@ class DetailTransfer(io.ComfyNode):
                     min=0.0,
                     max=2.0,
                     step=0.05,
-                    tooltip="Of the detail: 0 only enlarges, 1 is what the portrait has, more sharpens.",
+                    tooltip="Strength of the detail: 0 only enlarges, 1 gives the detail of the portrait, more "
+                    "sharpens.",
                 ),
             ],
             outputs=[
                 io.Image.Output(
                     display_name="frames",
-                    tooltip="The frames with as many pixels as their part of the portrait, for Paste Back or Create "
-                    "Video.",
+                    tooltip="The frames with as many pixels as their part of the portrait has, for Paste Back or "
+                    "Create Video.",
                 )
             ],
         )

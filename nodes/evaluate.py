@@ -37,27 +37,33 @@ class Evaluate(io.ComfyNode):
             display_name="Evaluate",
             category="SadTalker/evaluate",
             description=f"Measures a finished video as the paper does, over its first {CLIP_SECONDS:g} seconds: lip "
-            "sync, head motion, sharpness, identity, blinks, and how close it comes to the real video. What needs a "
-            "file that is not there says so.",
+            "sync, head motion, sharpness, identity, blinks, and the distance to the real video. If a file for a "
+            "measure is missing, the table names it.",
             is_output_node=True,
             inputs=[
                 inputs.images_fps(),
                 inputs.video("The video to measure, with its sound."),
                 inputs.images(),
-                io.Audio.Input("audio", optional=True, tooltip="The speech, for images or a video without sound."),
+                io.Audio.Input("audio", optional=True, tooltip="The speech, for images or for a video without sound."),
                 io.Video.Input(
-                    "reference", optional=True, tooltip="The real video of the same speech, for the distances to it."
+                    "reference",
+                    optional=True,
+                    tooltip="The ground truth: the real video of the same speech, for the distances to it.",
                 ),
                 io.Image.Input(
                     "source",
                     optional=True,
-                    tooltip="The portrait, for the likeness of the person. Without it the reference's first frame.",
+                    tooltip="The portrait, for the likeness of the person. If not connected, the first frame of the "
+                    "ground truth is used.",
                 ),
                 inputs.other_pack(),
             ],
             outputs=[
                 io.String.Output(display_name="table", tooltip="The figures as a Markdown table."),
-                io.String.Output(display_name="json", tooltip="The same figures, and why others are missing, as JSON."),
+                io.String.Output(
+                    display_name="json",
+                    tooltip="The same figures as JSON, with the reason for each figure that is missing.",
+                ),
             ],
         )
 

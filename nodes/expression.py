@@ -26,14 +26,14 @@ from .live_preview import SUBJECTS
 from .load import hosted_open_pack
 
 TURNS = {
-    "pitch": "Nod of the head, degrees: more looks down",
-    "yaw": "Turn of the head, degrees: more turns to the picture's right",
-    "roll": "Tilt of the head, degrees: more tilts it counterclockwise",
+    "pitch": "Nod of the head in degrees: more looks down",
+    "yaw": "Turn of the head in degrees: more turns to the right of the picture",
+    "roll": "Tilt of the head in degrees: more tilts counterclockwise",
 }
 KEYFRAMES = (
-    "Values over time, a line for each keyframe: a time in seconds, or a frame such as 30f, then name=value of any "
-    "sliders, such as: 1.5 happy=0.8 brows=0.3. e0 to e63 are single coefficients. What lines name, they decide "
-    "instead of the sliders, smoothly from line to line. Empty: the sliders alone."
+    "Values over time, one line for each keyframe: a time in seconds, or a frame such as 30f, then name=value for any "
+    "sliders, for example: 1.5 happy=0.8 brows=0.3. e0 to e63 are single coefficients. A control named in a line "
+    "overrides its slider; its value changes smoothly from line to line. If empty, only the sliders are used."
 )
 
 
@@ -46,8 +46,9 @@ class ExpressionEditor(io.ComfyNode):
             node_id="SadTalkerExpressionEditor",
             display_name="Expression Editor",
             category="SadTalker/edit",
-            description="Changes a face with sliders for emotions, brows, eyes, gaze, mouth and head: on the portrait, "
-            "or on top of a motion. Once it has run, its picture follows the sliders.",
+            description="Changes a face with sliders for emotions, brows, eyes, gaze, mouth and head. The change is "
+            "applied to the portrait, or added to a motion. After the first run, the picture in the node follows the "
+            "sliders.",
             inputs=[
                 inputs.pack(),
                 inputs.face(),
@@ -57,13 +58,13 @@ class ExpressionEditor(io.ComfyNode):
                 sockets.Coeffs.Input(
                     "coefficients",
                     optional=True,
-                    tooltip="A motion to add the change to, such as that of ExpNet. Without it: the portrait's own "
-                    "face, for as long as the keyframes last.",
+                    tooltip="A motion to which the change is added, such as from ExpNet. If not connected, the "
+                    "portrait's own face is changed, for as long as the keyframes last.",
                 ),
             ],
             outputs=[
-                sockets.Coeffs.Output(display_name="coefficients", tooltip="The changed motion, for MappingNet."),
-                io.Image.Output(display_name="picture", tooltip="The portrait as the sliders say."),
+                sockets.Coeffs.Output(display_name="coefficients", tooltip="The edited motion, for MappingNet."),
+                io.Image.Output(display_name="picture", tooltip="The portrait with the values of the sliders."),
             ],
             is_output_node=True,
         )
@@ -108,7 +109,7 @@ class Idle(io.ComfyNode):
             node_id="SadTalkerIdle",
             display_name="Idle",
             category="SadTalker/edit",
-            description="Lets a portrait live without speech: the head sways, the eyes blink and look about.",
+            description="Animates a portrait without speech: the head sways, and the eyes blink and look around.",
             inputs=[
                 inputs.pack(),
                 inputs.face(),
@@ -118,7 +119,7 @@ class Idle(io.ComfyNode):
                     min=0.04,
                     max=LONGEST_IDLE_SECONDS,
                     step=0.1,
-                    tooltip="Length of the motion.",
+                    tooltip="Length of the motion in seconds.",
                 ),
                 inputs.fps(),
                 inputs.style(),
@@ -130,7 +131,7 @@ class Idle(io.ComfyNode):
                     min=0.0,
                     max=MAX_BLINKS_PER_MINUTE,
                     step=0.5,
-                    tooltip="Blinks a minute, on average.",
+                    tooltip="Average number of blinks per minute.",
                 ),
                 io.Float.Input(
                     "gaze",
@@ -138,11 +139,12 @@ class Idle(io.ComfyNode):
                     min=0.0,
                     max=2.0,
                     step=0.05,
-                    tooltip="Strength of the eyes' own motion: they stay on the viewer while the head turns, and "
-                    "glance away now and then. Only the open networks can move eyes; with others it has no effect.",
+                    tooltip="Strength of the eye motion: the eyes stay on the viewer while the head turns, and look "
+                    "away now and then. Only the open networks can move the eyes; with other networks it has no "
+                    "effect.",
                 ),
                 io.Boolean.Input(
-                    "loop", default=True, tooltip="Whether the end passes into the start, for a video that repeats."
+                    "loop", default=True, tooltip="Whether the end joins the start smoothly, for a video that repeats."
                 ),
             ],
             outputs=[sockets.Coeffs.Output(display_name="coefficients", tooltip="The motion, for MappingNet.")],
@@ -183,6 +185,6 @@ def _check_can(pack: HostedPack, curves: dict[str, torch.Tensor]) -> None:
     asked = gaze_asked_for(curves)
     if asked and pack.core.vertices is None:
         raise ControlError(
-            f"The networks '{pack.core.name}' know no irises, so that {' and '.join(asked)} cannot move the eyes. "
-            "Choose the open networks in Load Models, or set the gaze to 0."
+            f"The networks '{pack.core.name}' have no irises, so {' and '.join(asked)} cannot move the eyes. Choose "
+            "the open networks in Load Models, or set the gaze to 0."
         )

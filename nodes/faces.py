@@ -27,15 +27,15 @@ class TalkingFaces(io.ComfyNode):
             node_id="SadTalkerTalkingFaces",
             display_name="Talking Faces",
             category="SadTalker",
-            description="Makes up to four people in one picture speak, each a recording of their own.",
+            description="Makes up to four people in one picture speak. Each has a recording of their own.",
             inputs=[
                 inputs.image(),
-                io.Audio.Input("audio_1", tooltip="What the first face says; one recording, any sample rate."),
+                io.Audio.Input("audio_1", tooltip="What the first face says: one recording, any sample rate."),
                 inputs.face_order("left to right"),
                 inputs.size(),
                 inputs.fps(),
                 inputs.style(),
-                inputs.seed("the head motion and the blinks; each face has its own"),
+                inputs.seed("the head motion and the blinks, different for each face"),
                 inputs.expression_scale(),
                 inputs.pose_scale(),
                 inputs.blink(),
@@ -46,7 +46,7 @@ class TalkingFaces(io.ComfyNode):
             ],
             outputs=[
                 io.Video.Output(
-                    display_name="video", tooltip="The picture with its people speaking, and all their voices together."
+                    display_name="video", tooltip="The picture with all people speaking, and all voices mixed."
                 )
             ],
         )
@@ -86,5 +86,6 @@ def _speech(number: int) -> io.Input:
     return io.Audio.Input(
         f"audio_{number}",
         optional=True,
-        tooltip=f"What face {number} says. Not connected: it stays as it is. The shorter recordings go on in silence.",
+        tooltip=f"What face {number} says. If not connected, this face stays as it is. Shorter recordings are "
+        "continued with silence.",
     )

@@ -35,19 +35,19 @@ class SaveCoefficients(io.ComfyNode):
                 io.String.Input(
                     "filename_prefix",
                     default="SadTalker/coefficients",
-                    tooltip="Folder and beginning of the file's name, in the output folder; a number is added.",
+                    tooltip="Folder and start of the file name, inside the output folder. A number is added.",
                 ),
                 io.Combo.Input(
                     "format",
                     options=list(FORMATS),
                     default=FORMATS[0],
-                    tooltip="safetensors: all of the track, for Load Coefficients. mat: as the original SadTalker "
-                    "writes it, for tracks of the official networks. csv: a table of angles, places and openings for "
-                    "other programs.",
+                    tooltip="safetensors: the whole track, for Load Coefficients. mat: the format of the original "
+                    "SadTalker, for tracks of the official networks. csv: a table of angles, positions and openings, "
+                    "for other programs.",
                 ),
                 inputs.open_pack("how far mouth and eyes are open, for the csv table"),
             ],
-            outputs=[sockets.Coeffs.Output(display_name="coefficients", tooltip="The same track, to go on with.")],
+            outputs=[sockets.Coeffs.Output(display_name="coefficients", tooltip="The same track, unchanged.")],
             is_output_node=True,
         )
 
@@ -83,8 +83,8 @@ class LoadCoefficients(io.ComfyNode):
                 io.Combo.Input(
                     "file",
                     options=choices(),
-                    tooltip="A .safetensors file of Save Coefficients, or a .mat file of the original SadTalker, which "
-                    "counts as 25 frames a second of the official networks.",
+                    tooltip="A .safetensors file from Save Coefficients, or a .mat file of the original SadTalker. A "
+                    ".mat file is read as a track of the official networks with 25 frames per second.",
                 )
             ],
             outputs=[sockets.Coeffs.Output(display_name="coefficients", tooltip="The track in the file.")],

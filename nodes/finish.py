@@ -23,33 +23,34 @@ class PasteBack(io.ComfyNode):
             node_id="SadTalkerPasteBack",
             display_name="Paste Back",
             category="SadTalker/finish",
-            description="Lays rendered frames back into the picture they were cut from, without a visible edge.",
+            description="Puts rendered frames back into the picture that they were cut from, without a visible edge.",
             inputs=[
                 inputs.face(),
                 io.Image.Input("frames", tooltip="The rendered frames, from Face Render."),
                 io.Image.Input(
                     "background",
                     optional=True,
-                    tooltip="Frames of the whole picture to paste into, such as another Paste Back's, so that several "
-                    "faces speak in one picture. The shorter one holds its last frame. Not connected: the portrait.",
+                    tooltip="Frames of the whole picture to paste into, such as from another Paste Back, so that "
+                    "several faces speak in one picture. If frames and background differ in length, the shorter one "
+                    "holds its last frame. If not connected, the portrait is used.",
                 ),
                 io.Mask.Input(
                     "mask",
                     optional=True,
-                    tooltip="Where the pasted frames may be seen, in the size of the picture: 1 fully, 0 not at all. "
-                    "One for all frames, or one for each.",
+                    tooltip="Where the pasted frames are visible, in the size of the picture: 1 fully, 0 not at all. "
+                    "One mask for all frames, or one for each frame.",
                 ),
                 io.Boolean.Input(
                     "moves_surroundings",
                     default=True,
                     optional=True,
-                    tooltip="Whether neck, shoulders and hair around the pasted box follow the motion in it. The first "
-                    "SadTalker leaves them where they are.",
+                    tooltip="Whether neck, shoulders and hair around the pasted box follow the motion in it. In the "
+                    "original SadTalker they do not move.",
                 ),
             ],
             outputs=[
                 io.Image.Output(display_name="frames", tooltip="The whole picture, once for each frame."),
-                io.Mask.Output(display_name="mask", tooltip="Where the frames were laid: 1 inside, 0 outside."),
+                io.Mask.Output(display_name="mask", tooltip="Where the frames were pasted: 1 inside, 0 outside."),
             ],
         )
 
@@ -92,32 +93,32 @@ class CutOut(io.ComfyNode):
             node_id="SadTalkerCutOut",
             display_name="Cut Out",
             category="SadTalker/finish",
-            description="Takes the background away behind the speaking person: for transparent videos, or to put "
-            "another one there.",
+            description="Removes the background behind the speaking person, for transparent videos or another "
+            "background.",
             inputs=[
                 inputs.face(),
                 io.Image.Input("frames", tooltip="The frames, from Face Render, Paste Back or Enhance."),
                 io.Mask.Input(
                     "person",
                     optional=True,
-                    tooltip="Where the person is in the portrait, in its size: 1 the person, 0 the background. From "
-                    "any node that makes masks, or painted. Not connected: found from the face.",
+                    tooltip="Where the person is in the portrait, in the size of the portrait: 1 is the person, 0 the "
+                    "background. Any node that makes masks can give it, or you can paint it. If not connected, the "
+                    "person is found from the face.",
                 ),
                 io.Image.Input(
                     "background",
                     optional=True,
-                    tooltip="A picture, or frames, to put behind the person; cut to the frames' shape. The last one "
-                    "stays.",
+                    tooltip="A picture, or frames, to put behind the person. It is cropped to the shape of the frames. "
+                    "If there are too few, the last one stays.",
                 ),
             ],
             outputs=[
                 io.Image.Output(
-                    display_name="frames", tooltip="The person alone on black, or before the new background."
+                    display_name="frames", tooltip="The person on black, or in front of the new background."
                 ),
                 io.Mask.Output(
                     display_name="mask",
-                    tooltip="1 where the person is, 0 elsewhere, for each frame. Join Image with Alpha takes it "
-                    "inverted.",
+                    tooltip="1 where the person is, 0 elsewhere, for each frame. Invert it for Join Image with Alpha.",
                 ),
             ],
         )

@@ -19,7 +19,7 @@ def pack() -> io.Input:
 
 
 def mel() -> io.Input:
-    return sockets.Mel.Input("mel", tooltip="The speech, from Audio to Mel. Its length decides the number of frames.")
+    return sockets.Mel.Input("mel", tooltip="The speech, from Audio to Mel. Its length sets the number of frames.")
 
 
 def face() -> io.Input:
@@ -32,7 +32,9 @@ def coefficients(what: str, name: str = "coefficients") -> io.Input:
 
 def open_pack(what: str) -> io.Input:
     return sockets.Pack.Input(
-        "pack", optional=True, tooltip=f"The networks that made the track, from Load Models: the open ones tell {what}."
+        "pack",
+        optional=True,
+        tooltip=f"The networks that made the track, from Load Models. Only the open networks know {what}.",
     )
 
 
@@ -41,19 +43,18 @@ def image() -> io.Input:
 
 
 def audio() -> io.Input:
-    return io.Audio.Input(
-        "audio", tooltip="The speech, any sample rate, mono or stereo; one recording, not a batch of them."
-    )
+    return io.Audio.Input("audio", tooltip="The speech: one recording, not a batch. Any sample rate, mono or stereo.")
 
 
 def fps() -> io.Input:
     return _fps(
-        "fps", f"Frames a second of the video. The networks learned at {MODEL_FPS}, where motion looks most natural."
+        "fps",
+        f"Frames per second of the video. The networks were trained at {MODEL_FPS}, where motion looks most natural.",
     )
 
 
 def images_fps() -> io.Input:
-    return _fps("images_fps", "Frames a second of the images. A video brings its own.")
+    return _fps("images_fps", "Frames per second of the images. A video has its own frame rate.")
 
 
 def _fps(name: str, what: str) -> io.Input:
@@ -65,7 +66,7 @@ def video(what: str) -> io.Input:
 
 
 def images() -> io.Input:
-    return io.Image.Input("images", optional=True, tooltip="Instead of a video: its frames as a batch.")
+    return io.Image.Input("images", optional=True, tooltip="The frames of the video as a batch, instead of a video.")
 
 
 def framing() -> io.Input:
@@ -73,9 +74,9 @@ def framing() -> io.Input:
         "framing",
         options=list(FRAMINGS),
         default=FRAMINGS[0],
-        tooltip="crop: the head, cut out around the face. extcrop: with more around it. resize: the whole picture. "
-        "full, extfull: as crop and extcrop, to be pasted back into the whole picture with Paste Back; the open "
-        "networks animate the whole picture at once.",
+        tooltip="crop: the head, cut out around the face. extcrop: the head with more around it. resize: the whole "
+        "picture. full, extfull: like crop and extcrop, but Paste Back puts the result back into the whole picture; "
+        "the open networks animate the whole picture directly.",
     )
 
 
@@ -86,15 +87,15 @@ def size() -> io.Input:
         min=OWN_SIZE,
         max=MAX_SIZE,
         step=2,
-        tooltip="Longer side of the video in pixels, from 256. A whole picture is made smaller, never larger; the "
-        "official networks draw 256 or 512, as their file says, and never more. 0: as many pixels as the crop, or the "
-        "picture, has of its own.",
+        tooltip="Longer side of the video in pixels, at least 256; 0 keeps the size of the crop, or of the whole "
+        "picture. A whole picture may be reduced, but is never enlarged. The official networks draw 256 or 512, "
+        "depending on their file, and never more.",
     )
 
 
-def face_index() -> io.Input:
+def face_index(first: str = "the largest") -> io.Input:
     return io.Int.Input(
-        "face_index", default=0, min=0, max=99, tooltip="Which face, if there are several: 0 is the largest."
+        "face_index", default=0, min=0, max=99, tooltip=f"Which face to use if there are several. 0 is {first}."
     )
 
 
@@ -104,7 +105,7 @@ def face_order(default: str = FACE_ORDERS[0], *, optional: bool = False) -> io.I
         options=list(FACE_ORDERS),
         default=default,
         optional=optional,
-        tooltip="How faces are counted, if there are several: from the largest, or from the picture's left.",
+        tooltip="How faces are numbered if there are several: from the largest, or from the left of the picture.",
     )
 
 
@@ -118,7 +119,9 @@ def still() -> io.Input:
 
 def other_pack() -> io.Input:
     return sockets.Pack.Input(
-        "pack", optional=True, tooltip="Other networks, from Load Models. Without it: the built-in ones."
+        "pack",
+        optional=True,
+        tooltip="Other networks, from Load Models. If not connected, the built-in networks are used.",
     )
 
 
@@ -129,7 +132,7 @@ def expression_scale() -> io.Input:
         min=0.0,
         max=3.0,
         step=0.05,
-        tooltip="Strength of the facial motion: 0 keeps the portrait's expression, 1 is natural, more exaggerates.",
+        tooltip="Strength of the facial motion: 0 keeps the portrait's expression, 1 is natural, more is exaggerated.",
     )
 
 
@@ -140,7 +143,8 @@ def style() -> io.Input:
         default=0,
         min=0,
         max=last,
-        tooltip=f"Manner of the head motion. The official networks know styles 0 to {last}; others may know fewer.",
+        tooltip=f"Style of the head motion. The official networks have the styles 0 to {last}; other networks may have "
+        "fewer.",
     )
 
 
@@ -151,7 +155,7 @@ def pose_scale() -> io.Input:
         min=0.0,
         max=3.0,
         step=0.05,
-        tooltip="Strength of the head motion: 0 keeps the head still, 1 is natural, more exaggerates.",
+        tooltip="Strength of the head motion: 0 keeps the head still, 1 is natural, more is exaggerated.",
     )
 
 
@@ -160,8 +164,8 @@ def watermark() -> io.Input:
         "watermark",
         default=True,
         optional=True,  # graphs saved for the host's interface do not have it yet
-        tooltip="Whether the frames carry an invisible mark that says they are made by AI. It survives compression and "
-        "resizing, and Detect Watermark finds it. Frames smaller than about 208x208 pixels have no room for it.",
+        tooltip="Whether to put an invisible mark into the frames that says that AI made them. It survives compression "
+        "and resizing, and Detect Watermark finds it. Frames smaller than about 208x208 pixels are too small for it.",
     )
 
 

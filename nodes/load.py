@@ -64,27 +64,28 @@ class LoadModels(io.ComfyNode):
             node_id="SadTalkerLoadModels",
             display_name="Load Models",
             category="SadTalker/load",
-            description="Loads the networks that all other SadTalker nodes use. Changing the choice here is all it "
-            "takes to run the same graph with other networks.",
+            description="Loads the networks that all other SadTalker nodes use. To run the same graph with other "
+            "networks, change only the choice here.",
             inputs=[
                 io.Combo.Input(
                     "model",
                     options=choices(),
                     default=OPEN,
-                    tooltip="Which networks: 'open (built in)' comes with the nodes and needs no download. Official "
-                    f"SadTalker checkpoints in the folder models/{FOLDER} are listed below it; choose any file of a "
-                    "release, the others are found beside it.",
+                    tooltip="'open (built in)' comes with the nodes and needs no download. Official SadTalker "
+                    f"checkpoints in the folder models/{FOLDER} are listed below it. Choose any file of a release; the "
+                    "other files are found in the same folder.",
                 ),
                 io.Combo.Input(
                     "official_size",
                     options=list(OFFICIAL_SIZES),
                     default=AUTOMATIC,
                     optional=True,
-                    tooltip="Pixels of the pictures that an official release was trained on. The files do not tell, so "
-                    "'auto' goes by 256 or 512 in the file's name, and else takes 256. No effect on the open networks.",
+                    tooltip="Size in pixels of the pictures that an official release was trained on. The files do not "
+                    "contain it: 'auto' takes 256 or 512 from the file name, and 256 if the name has neither. It has "
+                    "no effect on the open networks.",
                 ),
             ],
-            outputs=[sockets.Pack.Output(display_name="pack", tooltip="The networks of every stage.")],
+            outputs=[sockets.Pack.Output(display_name="pack", tooltip="The networks of all stages.")],
         )
 
     @classmethod

@@ -22,33 +22,33 @@ class Extract3DMM(io.ComfyNode):
             node_id="SadTalkerExtract3DMM",
             display_name="Extract 3DMM",
             category="SadTalker/portrait",
-            description="Finds the face in a portrait, cuts the picture, and fits the 3D face model: who it is, how it "
-            "looks now, and where it turns.",
+            description="Finds the face in a portrait, crops the picture, and fits the 3D face model: identity, "
+            "present expression and head pose.",
             inputs=[
                 inputs.pack(),
                 inputs.image(),
                 inputs.framing(),
                 inputs.size(),
-                inputs.face_index(),
+                inputs.face_index("the first by face_order"),
                 inputs.face_order(optional=True),
                 io.Mask.Input(
                     "region",
                     optional=True,
-                    tooltip="A mask painted over the face, brows to chin, where none is found or another one is meant. "
-                    "face_index then counts for nothing.",
+                    tooltip="A mask painted over the face, from brows to chin. Use it if no face is found, or to "
+                    "choose another one. With a mask, face_index is ignored.",
                 ),
                 io.String.Input(
                     "points",
                     default="",
                     optional=True,
-                    tooltip="For a face that is not found even so, such as a drawing's: pixels x and y of the left "
-                    "eye, the right eye, the nose's tip, the mouth's left and right corner, as seen in the picture; or "
-                    "of all 68 points of the iBUG order. Nothing is looked for then.",
+                    tooltip="For a face that is still not found, such as in a drawing: the pixels x and y of the left "
+                    "eye, the right eye, the tip of the nose, the left and the right corner of the mouth, as seen in "
+                    "the picture; or of all 68 points in iBUG order. With points, face detection is skipped.",
                 ),
             ],
             outputs=[
                 sockets.Face.Output(
-                    display_name="face", tooltip="The portrait, ready to be driven by any number of recordings."
+                    display_name="face", tooltip="The prepared portrait, for any number of recordings."
                 ),
                 io.Image.Output(display_name="crop", tooltip="The part of the picture that will be rendered."),
             ],

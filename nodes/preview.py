@@ -26,12 +26,14 @@ class PreviewCoefficients(io.ComfyNode):
             node_id="SadTalkerPreviewCoefficients",
             display_name="Preview Coefficients",
             category="SadTalker/edit",
-            description="Draws a motion as curves over time, so that it can be judged before the frames are rendered.",
+            description="Draws a motion as curves over time, to check it before the frames are rendered.",
             inputs=[
                 inputs.coefficients("The track to draw."),
                 _side("width", 1024, MIN_WIDTH),
                 _side("height", 512, MIN_HEIGHT),
-                io.Audio.Input("audio", optional=True, tooltip="The speech, drawn below the curves on the same time."),
+                io.Audio.Input(
+                    "audio", optional=True, tooltip="The speech, drawn below the curves on the same time axis."
+                ),
                 inputs.open_pack("how far mouth and eyes are open"),
             ],
             outputs=[io.Image.Output(display_name="plot", tooltip="One picture, for Preview Image.")],
@@ -62,12 +64,17 @@ class PreviewKeypoints(io.ComfyNode):
             node_id="SadTalkerPreviewKeypoints",
             display_name="Preview Keypoints",
             category="SadTalker/edit",
-            description="Draws the face in space, turning slowly, so that lips, lids and head motion can be judged "
-            "before the portrait is rendered.",
+            description="Draws the face in 3D, turning slowly, to check lips, eyelids and head motion before the "
+            "portrait is rendered.",
             inputs=[
                 sockets.Keypoints.Input("keypoints", tooltip="Points of the face in each frame, from MappingNet."),
                 io.Int.Input(
-                    "size", default=512, min=MIN_SIZE, max=MAX_SIZE, step=2, tooltip="Pixels of the pictures' sides."
+                    "size",
+                    default=512,
+                    min=MIN_SIZE,
+                    max=MAX_SIZE,
+                    step=2,
+                    tooltip="Width and height of the pictures in pixels.",
                 ),
                 io.Float.Input(
                     "swing",
@@ -75,12 +82,13 @@ class PreviewKeypoints(io.ComfyNode):
                     min=0.0,
                     max=90.0,
                     step=1.0,
-                    tooltip="Degrees by which the view turns to either side, in six seconds. 0 looks straight on.",
+                    tooltip="Angle in degrees by which the view turns to each side, in a cycle of six seconds. 0 looks "
+                    "straight on.",
                 ),
             ],
             outputs=[
                 io.Image.Output(display_name="frames", tooltip="The pictures, for Create Video or Preview Image."),
-                io.Float.Output(display_name="fps", tooltip="Pictures a second, for Create Video."),
+                io.Float.Output(display_name="fps", tooltip="Pictures per second, for Create Video."),
             ],
         )
 
@@ -92,5 +100,10 @@ class PreviewKeypoints(io.ComfyNode):
 
 def _side(name: str, default: int, smallest: int) -> io.Input:
     return io.Int.Input(
-        name, default=default, min=smallest, max=MAX_SIDE, step=2, tooltip=f"Pixels of the picture's {name}."
+        name,
+        default=default,
+        min=smallest,
+        max=MAX_SIDE,
+        step=2,
+        tooltip=f"{name.capitalize()} of the picture in pixels.",
     )

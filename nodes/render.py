@@ -23,7 +23,7 @@ class MappingNet(io.ComfyNode):
             node_id="SadTalkerMappingNet",
             display_name="MappingNet",
             category="SadTalker/render",
-            description="Turns coefficients into the places of the face's points, in the portrait and in each frame.",
+            description="Converts coefficients to the positions of the face points, in the portrait and in each frame.",
             inputs=[
                 inputs.pack(),
                 inputs.face(),
@@ -33,7 +33,7 @@ class MappingNet(io.ComfyNode):
                 *(_angle(name, what) for name, what in ANGLES.items()),
             ],
             outputs=[
-                sockets.Keypoints.Output(display_name="keypoints", tooltip="Points of the face, one set a frame.")
+                sockets.Keypoints.Output(display_name="keypoints", tooltip="Points of the face, one set per frame.")
             ],
         )
 
@@ -58,8 +58,8 @@ def _angle(name: str, what: str) -> io.Input:
         name,
         default="",
         optional=True,
-        tooltip=f"{what} in degrees, instead of the coefficients': one number, or several that the head passes through "
-        "at an even speed, such as -20 30 10. Empty: as the coefficients say.",
+        tooltip=f"{what} in degrees, instead of the angle in the coefficients: one number, or several that the head "
+        "passes through at constant speed, such as -20 30 10. If empty, the coefficients are used.",
     )
 
 
@@ -72,7 +72,7 @@ class FaceRender(io.ComfyNode):
             node_id="SadTalkerFaceRender",
             display_name="Face Render",
             category="SadTalker/render",
-            description="Draws the portrait once for each set of points: the frames of the video.",
+            description="Renders the portrait once for each set of points. The results are the frames of the video.",
             inputs=[
                 inputs.pack(),
                 inputs.face(),
@@ -82,13 +82,13 @@ class FaceRender(io.ComfyNode):
                     default=4,
                     min=1,
                     max=256,
-                    tooltip="Frames drawn at a time. More can be faster and needs more memory; it is halved by itself "
-                    "when the memory does not suffice. The frames are the same.",
+                    tooltip="Number of frames rendered at once. More can be faster and needs more memory. If the "
+                    "memory is too small, the number is halved automatically. The frames do not depend on it.",
                 ),
             ],
             outputs=[
                 io.Image.Output(display_name="frames", tooltip="The frames, for Create Video."),
-                io.Float.Output(display_name="fps", tooltip="Frames a second, for Create Video."),
+                io.Float.Output(display_name="fps", tooltip="Frames per second, for Create Video."),
             ],
         )
 

@@ -37,8 +37,8 @@ class AudioToMel(io.ComfyNode):
             node_id="SadTalkerAudioToMel",
             display_name="Audio to Mel",
             category="SadTalker/speech",
-            description="Cuts the speech into one short spectrogram for each video frame, which is what ExpNet and "
-            "PoseVAE listen to.",
+            description="Makes one short spectrogram of the speech for each video frame, as input for ExpNet and "
+            "PoseVAE.",
             inputs=[inputs.audio(), inputs.fps()],
             outputs=[
                 sockets.Mel.Output(display_name="mel", tooltip="One spectrogram window for each frame of the video.")
@@ -57,26 +57,30 @@ class ExpNetNode(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="SadTalkerExpNet",
-            display_name="ExpNet",
+            display_name="Speech to Expression (ExpNet)",
             category="SadTalker/speech",
-            description="Predicts from the speech how the face moves: lips, jaw, cheeks, and the blinks it is given.",
+            description="Predicts from the speech how the face moves: lips, jaw and cheeks, and the eyelids if blink "
+            "is connected.",
             inputs=[
                 inputs.pack(),
                 inputs.mel(),
                 inputs.face(),
                 inputs.expression_scale(),
                 sockets.Blink.Input(
-                    "blink", optional=True, tooltip="When the eyes close, from Blink. Without it they stay open."
+                    "blink",
+                    optional=True,
+                    tooltip="When the eyes close, from Blink. If not connected, the eyes stay open.",
                 ),
                 sockets.Coeffs.Input(
                     "reference",
                     optional=True,
-                    tooltip="A video's expressions, from Extract 3DMM from Video, to start each frame from instead of "
-                    "the portrait's: how the first SadTalker borrows blinks.",
+                    tooltip="The expressions of a driving video, from Extract 3DMM from Video. Each frame starts from "
+                    "them instead of the portrait's own expression. The original SadTalker takes blinks from a video "
+                    "in this way.",
                 ),
             ],
             outputs=[
-                sockets.Coeffs.Output(display_name="expression", tooltip="Expression coefficients, one row a frame.")
+                sockets.Coeffs.Output(display_name="expression", tooltip="Expression coefficients, one row per frame.")
             ],
         )
 
@@ -115,9 +119,9 @@ class PoseVAENode(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="SadTalkerPoseVAE",
-            display_name="PoseVAE",
+            display_name="Speech to Head Motion (PoseVAE)",
             category="SadTalker/speech",
-            description="Draws a head motion that fits the speech, in one of several styles.",
+            description="Generates a head motion that fits the speech, in one of several styles.",
             inputs=[
                 inputs.pack(),
                 inputs.mel(),
@@ -127,7 +131,9 @@ class PoseVAENode(io.ComfyNode):
                 inputs.pose_scale(),
             ],
             outputs=[
-                sockets.Coeffs.Output(display_name="pose", tooltip="Turn and position of the head, one row a frame.")
+                sockets.Coeffs.Output(
+                    display_name="pose", tooltip="Rotation and position of the head, one row per frame."
+                )
             ],
         )
 
@@ -157,7 +163,7 @@ class Blink(io.ComfyNode):
             node_id="SadTalkerBlink",
             display_name="Blink",
             category="SadTalker/speech",
-            description="Draws when the eyes blink, at the irregular intervals of a person who speaks.",
+            description="Chooses at random when the eyes blink, at irregular intervals like a person who speaks.",
             inputs=[
                 inputs.mel(),
                 io.Float.Input(
@@ -166,7 +172,8 @@ class Blink(io.ComfyNode):
                     min=0.0,
                     max=MAX_BLINKS_PER_MINUTE,
                     step=0.5,
-                    tooltip=f"Blinks a minute, on average: {BLINKS_PER_MINUTE:g} for a person at ease, 0 for none.",
+                    tooltip=f"Average number of blinks per minute: {BLINKS_PER_MINUTE:g} for a relaxed person, 0 for "
+                    "none.",
                 ),
                 inputs.seed("when the eyes blink"),
                 io.Combo.Input(
@@ -174,12 +181,14 @@ class Blink(io.ComfyNode):
                     options=list(PATTERNS),
                     default=PATTERNS[0],
                     optional=True,
-                    tooltip="natural: irregular, of different lengths. original: as the first SadTalker blinks, five "
-                    "frames each after 10 to 69 frames of open eyes; the rate has no effect then.",
+                    tooltip="natural: irregular, with different durations. original: as in the original SadTalker, "
+                    "five frames per blink after 10 to 69 frames of open eyes; rate is ignored.",
                 ),
             ],
             outputs=[
-                sockets.Blink.Output(display_name="blinks", tooltip="How far the eyes are closed, one number a frame.")
+                sockets.Blink.Output(
+                    display_name="blinks", tooltip="How far the eyes are closed, one number per frame."
+                )
             ],
         )
 

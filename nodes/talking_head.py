@@ -26,7 +26,8 @@ class TalkingHeadNode(io.ComfyNode):
             node_id="SadTalkerTalkingHead",
             display_name="Talking Head",
             category="SadTalker",
-            description="Makes a portrait speak a recording. The same as the graph of single stages, in one node.",
+            description="Makes a portrait speak a recording. It does the same as the graph with one node for each "
+            "stage.",
             inputs=[
                 inputs.image(),
                 inputs.audio(),

@@ -27,27 +27,32 @@ class Watermark(io.ComfyNode):
             node_id="SadTalkerWatermark",
             display_name="Watermark",
             category="SadTalker/finish",
-            description="Marks frames: with a message that nobody sees and Detect Watermark finds, with a text or a "
-            "logo in a corner, or with both.",
+            description="Marks frames with an invisible message that Detect Watermark finds, with a text or a logo in "
+            "a corner, or with both.",
             inputs=[
                 io.Image.Input("images", tooltip="The finished frames, or a picture."),
                 io.Boolean.Input(
                     "invisible",
                     default=True,
                     tooltip="Whether to hide a message in the colours. It survives video compression and a resize to "
-                    f"75 %. The frames need at least {SMALLEST_SIDE}x{SMALLEST_SIDE} pixels, or that area.",
+                    f"75 %. The frames need at least {SMALLEST_SIDE}x{SMALLEST_SIDE} pixels, or the same area.",
                 ),
                 io.String.Input(
                     "message",
                     default=DEFAULT_MESSAGE,
-                    tooltip=f"What the invisible mark says: 1 to {LONGEST_MESSAGE} letters (A to Z, a to z), digits, "
+                    tooltip=f"The text of the invisible mark: 1 to {LONGEST_MESSAGE} letters (A to Z, a to z), digits, "
                     "hyphens or spaces.",
                 ),
                 io.String.Input(
-                    "text", default="", tooltip="A line of text to show in a corner, such as Made by AI. Empty: none."
+                    "text",
+                    default="",
+                    tooltip="A line of text to show in a corner, such as Made by AI. If empty, there is none.",
                 ),
                 io.Combo.Input(
-                    "corner", options=list(CORNERS), default=placement.corner, tooltip="Where the text or logo is laid."
+                    "corner",
+                    options=list(CORNERS),
+                    default=placement.corner,
+                    tooltip="In which corner the text or logo is shown.",
                 ),
                 io.Float.Input(
                     "opacity",
@@ -55,7 +60,7 @@ class Watermark(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="Of the text or logo: 0 cannot be seen, 1 covers what is behind it.",
+                    tooltip="Opacity of the text or logo: 0 is invisible, 1 covers what is behind it.",
                 ),
                 io.Float.Input(
                     "size",
@@ -63,19 +68,17 @@ class Watermark(io.ComfyNode):
                     min=0.01,
                     max=1.0,
                     step=0.01,
-                    tooltip="Height of the text or logo as a share of the frame's shorter side. One that would be "
-                    "wider than the frame is made to fit.",
+                    tooltip="Height of the text or logo as a fraction of the shorter side of the frame. If it would be "
+                    "wider than the frame, it is reduced to fit.",
                 ),
-                io.Image.Input(
-                    "logo", optional=True, tooltip="A picture to be seen in the corner, instead of the text."
-                ),
+                io.Image.Input("logo", optional=True, tooltip="A picture to show in the corner, instead of the text."),
                 io.Mask.Input(
                     "logo_mask",
                     optional=True,
-                    tooltip="Where the logo is transparent: 1 fully, 0 not at all, as Load Image tells it.",
+                    tooltip="Where the logo is transparent: 1 fully, 0 not at all. Load Image gives this mask.",
                 ),
             ],
-            outputs=[io.Image.Output(display_name="images", tooltip="The marked frames, of the same size.")],
+            outputs=[io.Image.Output(display_name="images", tooltip="The marked frames, in the same size.")],
         )
 
     @classmethod
@@ -116,17 +119,18 @@ class DetectWatermark(io.ComfyNode):
             is_output_node=True,
             inputs=[
                 io.Image.Input("images", optional=True, tooltip="A picture, or frames of one video."),
-                io.Video.Input("video", optional=True, tooltip="Instead of images: a video, such as from Load Video."),
+                io.Video.Input("video", optional=True, tooltip="A video, such as from Load Video, instead of images."),
             ],
             outputs=[
                 io.String.Output(
-                    display_name="message", tooltip="What the mark says; empty if there is none or it is too faint."
+                    display_name="message",
+                    tooltip="The text of the mark. It is empty if there is no mark or the mark is too faint.",
                 ),
                 io.Boolean.Output(display_name="found", tooltip="Whether there is a mark."),
                 io.Float.Output(
                     display_name="score",
-                    tooltip=f"How well the best message fits. From {FOUND:.1f} on there is a mark: without one, fewer "
-                    "than one video in a billion would come so far by chance.",
+                    tooltip=f"How well the best message fits. {FOUND:.1f} or more means that there is a mark: fewer "
+                    "than one unmarked video in a billion reaches this by chance.",
                 ),
             ],
         )
