@@ -17,7 +17,6 @@ from sadtalker_pack.sadtalker_core.face.extract import extract_face
 from sadtalker_pack.sadtalker_core.face.landmarks import FaceDetection, FaceLandmarks
 from sadtalker_pack.sadtalker_core.face.morphable import from_picture_frame, pose_points
 from sadtalker_pack.sadtalker_core.files.assets import OPEN_ASSETS
-from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
 from torch.nn import functional as F
 
 DEMO = OPEN_ASSETS.parent / "demo"
@@ -33,11 +32,6 @@ def refusal(pack, picture, **options) -> str:
     with pytest.raises(FaceNotFoundError) as caught:
         extract_face(pack.landmarker, pack.extractor, picture, **options)
     return str(caught.value)
-
-
-@pytest.fixture(scope="module")
-def pack():
-    return load_open_pack()
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +124,9 @@ class TestPictureSizes:
         assert "Use a larger picture than 40x40" in message
 
     def test_128_pixels_are_enough(self, pack, demo_picture):
-        assert extract_face(pack.landmarker, pack.extractor, resized(demo_picture[:, 40:440, 60:460], 128, 128)).cropped.shape[1:] == (512, 512)
+        assert extract_face(
+            pack.landmarker, pack.extractor, resized(demo_picture[:, 40:440, 60:460], 128, 128)
+        ).cropped.shape[1:] == (512, 512)
 
     def test_8000_pixels_are_not_too_many(self, pack, demo_picture):
         wide = torch.full((3, 2400, 8000), 0.5)

@@ -11,6 +11,7 @@ from sadtalker_pack.sadtalker_core.flow import (
     SourceFace,
     move_to,
 )
+from sadtalker_pack.sadtalker_core.geometry import Similarity
 
 
 def test_check_shape_returns_the_sizes_of_its_letters():
@@ -52,17 +53,20 @@ def test_keypoints_have_one_size_in_source_and_driving():
 
 
 def test_move_to_copies_nested_tensors_and_keeps_the_rest():
-    coefficients = Coefficients("open3", 25, expression=torch.zeros(1, 64), pose=torch.zeros(1, 6))
     face = SourceFace(
         picture=torch.zeros(3, 8, 8),
         cropped=torch.zeros(3, 4, 6),
         crop=Crop(0, 0, 8, 8, 6, 4),
         landmarks=torch.zeros(478, 3),
         identity=torch.zeros(80),
-        coefficients=coefficients,
+        basis="open3",
+        expression=torch.zeros(64),
+        pose=torch.zeros(6),
+        camera=Similarity(torch.ones(1), torch.eye(3)[None], torch.zeros(1, 3)),
     )
     moved = move_to(face, torch.device("meta"))
     assert moved.landmarks.is_meta
     assert moved.coefficients.pose.is_meta
+    assert moved.camera.rotation.is_meta
     assert moved.crop == face.crop
     assert not face.landmarks.is_meta

@@ -10,7 +10,6 @@ from sadtalker_pack.sadtalker_core.face.extract import extract_face
 from sadtalker_pack.sadtalker_core.face.regions import LEFT_EYE_CORNERS, OUTER_EYE_CORNERS, RIGHT_EYE_CORNERS
 from sadtalker_pack.sadtalker_core.face.tracking import track_landmarks
 from sadtalker_pack.sadtalker_core.flow import SAMPLE_RATE, Waveform
-from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
 from sadtalker_pack.sadtalker_core.pipeline import TalkingHeadOptions, predict_coefficients, talking_head
 from sadtalker_pack.sadtalker_core.render.frames import render_frames
 from torch.nn import functional as F
@@ -39,11 +38,6 @@ def eye_opening(points):
 
 def correlation(first, second):
     return float(torch.corrcoef(torch.stack((first, second)))[0, 1])
-
-
-@pytest.fixture(scope="module")
-def pack():
-    return load_open_pack()
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ FORBIDDEN_MODULES = {
 }  # fmt: skip
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}
 FORBIDDEN_ATTRIBUTES = {("os", "system"), ("os", "popen"), ("os", "execv"), ("os", "spawnv"), ("torch", "load")}
-READER = CORE / "weights" / "read.py"
-"""Opens torch checkpoints, with weights_only=True; ``tests/weights`` shows that nothing in them runs."""
+READER = CORE / "files" / "read.py"
+"""Opens torch checkpoints, with weights_only=True; ``tests/core/files`` shows that nothing in them runs."""
 MODULE_LINES, FUNCTION_LINES = 400, 60
 
 

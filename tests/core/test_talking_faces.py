@@ -5,16 +5,10 @@ import torch
 from sadtalker_pack.sadtalker_core.errors import FaceNotFoundError, SadTalkerError
 from sadtalker_pack.sadtalker_core.face.extract import find_faces
 from sadtalker_pack.sadtalker_core.flow import Waveform
-from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
 from sadtalker_pack.sadtalker_core.pipeline import TalkingHeadOptions
 from sadtalker_pack.sadtalker_core.talking_faces import face_share, talking_faces
 
 OPTIONS = TalkingHeadOptions(size=384, blink=False)
-
-
-@pytest.fixture(scope="module")
-def pack():
-    return load_open_pack()
 
 
 @pytest.fixture(scope="module")

@@ -356,7 +356,9 @@ def driving_points(graph: MutableGraph) -> torch.Tensor:
     with torch.inference_mode():
         pack = load_open_pack()
         mel = mel_windows(mono_waveform(torch.from_numpy(samples.T.copy()), rate), options.fps)
-        face = extract_face(pack.landmarker, pack.extractor,
+        face = extract_face(
+            pack.landmarker,
+            pack.extractor,
             picture.permute(2, 0, 1).float() / 255,
             face_index=options.face_index,
             framing=options.framing,

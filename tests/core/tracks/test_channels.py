@@ -4,13 +4,7 @@ import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import BasisMismatchError
 from sadtalker_pack.sadtalker_core.flow import Coefficients
-from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
 from sadtalker_pack.sadtalker_core.tracks.channels import LOWER_LIP, UPPER_LIP, channels
-
-
-@pytest.fixture(scope="module")
-def model():
-    return load_open_pack().vertices
 
 
 def test_pose_in_degrees_and_units():
@@ -31,9 +25,9 @@ def test_mouth_opens_as_the_lips_part(model):
     assert opened - closed == pytest.approx(0.1, abs=0.01)
 
 
-def test_eyes_close_with_the_blink_ratio(model):
+def test_eyes_close_with_the_blink_ratio(pack, model):
     """Measured on ExpNet's own blinks: the eyes' opening falls, the mouth's stays."""
-    expnet = load_open_pack().expnet
+    expnet = pack.expnet
     windows, reference = torch.full((2, 1, 80, 16), -4.0), torch.zeros(2, 64)
     with torch.inference_mode():
         expression = expnet(windows, reference, torch.tensor([[0.0], [1.0]]))

@@ -3,7 +3,6 @@ import torch
 from sadtalker_pack.sadtalker_core.errors import BasisMismatchError, TrackError
 from sadtalker_pack.sadtalker_core.face.regions import CHIN, LEFT_BROW, LEFT_EYE, OUTER_LIPS, RIGHT_BROW, RIGHT_EYE
 from sadtalker_pack.sadtalker_core.flow import Coefficients
-from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
 from sadtalker_pack.sadtalker_core.tracks.mix import PARTS, blend, join
 from sadtalker_pack.sadtalker_core.tracks.regions import REGIONS, region_projection, region_weights
 
@@ -12,11 +11,6 @@ FEATURES = {
     "eyes": [*LEFT_EYE, *RIGHT_EYE],
     "brows": [*LEFT_BROW, *RIGHT_BROW],
 }
-
-
-@pytest.fixture(scope="module")
-def model():
-    return load_open_pack().vertices
 
 
 def track(frames=6, fps=25.0, basis="open3", **streams):
