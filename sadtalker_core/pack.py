@@ -1,7 +1,7 @@
-"""A model pack: the modules of every stage, and what is particular about them.
+"""A model pack: the modules of all stages, and the facts that are specific to them.
 
 A stage that differs between the packs is a protocol of its room (``face.extractor``, ``render.protocols``,
-``dub.dubber``). Whoever has another network for it writes a class of that shape and puts it into a ``Pack``.
+``dub.dubber``). To use another network for a stage, write a class with that protocol and put it into a ``Pack``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Pack:
 
     name: str
     basis: str
-    """space of its coefficients; every stage checks it against what it receives"""
+    """name of the space of its coefficients; every stage compares it with the basis of its inputs"""
     landmarker: FaceLandmarker
     extractor: Extractor
     expnet: ExpNet
@@ -41,13 +41,13 @@ class Pack:
     mapping: Mapping
     renderer: Renderer
     dubber: Callable[[Pack, Survey], Dubber]
-    """makes what draws the lower face of one person into the frames of a video"""
+    """makes the dubber that draws the lower face of one person into the frames of a video"""
     vertices: MorphableModel | None = None
-    """the face model that gives the coefficients their vertices; None where they have none"""
+    """the face model that turns coefficients into vertices; None if the pack has none"""
     speech_smoothing: float = 0.0
-    """weight of each neighbouring frame in what ExpNet hears at a frame, see ``predict_expression``"""
+    """weight of each neighbouring frame in the audio input of ExpNet at a frame, see ``predict_expression``"""
     pose_sampling: PoseSampling = PoseSampling()
-    """how drawn blocks of head motion become a track"""
+    """how the generated blocks of head motion become a track"""
     scales_about_own: bool = True
     """whether an expression scale of 0 gives the portrait's own expression, or the mean face as in the original"""
 
@@ -58,7 +58,7 @@ class Pack:
 
     @property
     def modules(self) -> dict[str, nn.Module]:
-        """The modules by field name, for whoever decides their placement."""
+        """The modules by field name, for code that decides on which device they are."""
         fields = ("landmarker", "extractor", "expnet", "posevae", "mapping", "renderer", "vertices")
         return {field: module for field in fields if (module := getattr(self, field)) is not None}
 
@@ -72,7 +72,7 @@ class Pack:
         start: Tensor | None = None,
         on_progress: Progress = no_progress,
     ) -> Coefficients:
-        """How the face moves with the speech: one expression for each of the T mel windows.
+        """Predict the expressions from the speech: a track with one for each of the T mel windows.
 
         Args:
             own: (64,) expression of the portrait.
@@ -81,7 +81,7 @@ class Pack:
             start: (64,) or (T, 64) the expression that ExpNet starts from instead of ``own``.
 
         Raises:
-            SadTalkerError: the blinks have another length or frame rate.
+            SadTalkerError: the blinks and ``mel`` differ in length or frame rate.
         """
         expression = predict_expression(
             self.expnet,
@@ -104,24 +104,24 @@ class Pack:
         scale: float = 1.0,
         on_progress: Progress = no_progress,
     ) -> Coefficients:
-        """How the head moves with the speech: one pose for each of the T mel windows.
+        """Generate head motion from the speech: a track with one pose for each of the T mel windows.
 
         Args:
-            own: (6,) pose of the portrait, where the track begins.
-            style: number of a head-motion style, below ``styles``.
-            generator: on the CPU; the same state draws the same motion.
+            own: (6,) pose of the portrait, the start of the track.
+            style: number of a head-motion style, less than ``styles``.
+            generator: on the CPU; the same state gives the same motion.
             scale: strength of the motion, 1 as drawn.
 
         Raises:
-            SadTalkerError: there is no such style.
+            SadTalkerError: the style does not exist.
         """
         pose = self.draw_head(self.hear(mel, on_progress), own, style, generator)
         return Coefficients(self.basis, mel.fps, pose=scaled_about(pose, scale, own))
 
     def hear(self, mel: MelWindows, on_progress: Progress = no_progress) -> HeardSpeech:
-        """The T mel windows as PoseVAE hears them; one voice may move many heads."""
+        """Audio features of the T mel windows for PoseVAE; one voice can move many heads."""
         return hear_speech(self.posevae, mel, on_progress)
 
     def draw_head(self, speech: HeardSpeech, own: Tensor, style: int, generator: torch.Generator) -> Tensor:
-        """Head pose (T, 6) for heard speech; arguments as in ``move_head``."""
+        """Generate head poses (T, 6) from the result of ``hear``; other arguments as in ``move_head``."""
         return draw_pose(self.posevae, speech, own, style, generator, sampling=self.pose_sampling)

@@ -1,4 +1,4 @@
-"""Rows over time: read between two frames, repeated, brought to another rate."""
+"""Streams over time, read between two frames."""
 
 from __future__ import annotations
 

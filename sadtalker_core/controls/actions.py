@@ -1,8 +1,8 @@
-"""What single muscles do to a face: displacements of a few of its vertices, in the manner of FACS action units.
+"""The effect of single muscles on a face: displacements of a few vertices, after the action units of FACS.
 
-FACS: P. Ekman, W. Friesen, J. Hager, "Facial Action Coding System", 2002. Displacements are in canonical units
-(distance between the outer eye corners, some 9 cm), x to the picture's right, y up, z towards the camera, at full
-strength. How large they are was chosen by eye, on photographs and paintings: strong, but without tears.
+FACS: P. Ekman, W. Friesen, J. Hager, "Facial Action Coding System", 2002. Displacements are at full strength
+and in canonical units (distance between the outer eye corners, about 9 cm), x to the picture's right, y up, z towards
+the camera. Their sizes were chosen by eye on photographs and paintings: strong, but without tears in the picture.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ _LIP_MIDDLES = (*INNER_LIPS[5:6], *INNER_LIPS[15:16], *OUTER_LIPS[5:6], *OUTER_L
 _IRISES = (*LEFT_IRIS, *RIGHT_IRIS)
 _BOTH_UPPER_LIDS, _BOTH_LOWER_LIDS = (*_UPPER_LID, *RIGHT_EYE[2:7]), (*_LOWER_LID, *RIGHT_EYE[10:15])
 _CLOSED = 0.95
-"""Share of the way to the lower lid that the upper one goes: the skin's thickness fills the rest."""
+"""Fraction of the distance to the lower lid that the upper lid moves; the thickness of the skin fills the rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Vertices, and where they go."""
+    """Some vertices and their displacement."""
 
     vertices: tuple[int, ...]
     displacement: tuple[float, float, float]
     mirrored: bool = True
-    """whether the other half of the face does the same, mirrored; the vertices are then those of the picture's left"""
+    """whether the other half of the face moves too, mirrored; the vertices are then on the picture's left"""
 
 
 ACTIONS: dict[str, tuple[Target, ...]] = {
@@ -70,13 +70,13 @@ ACTIONS: dict[str, tuple[Target, ...]] = {
     ),
 }
 LID_CLOSER, LID_DIFFERENCE = "lid_closer", "lid_difference"
-"""AU 43, and what makes it a wink (AU 46): the eye at the picture's right closes as the other one opens. How far lids
-go depends on the face, so these are no fixed targets."""
+"""AU 43, and the difference that makes it a wink (AU 46): the eye at the picture's right closes while the other one
+opens. How far lids move depends on the face, so these have no fixed targets."""
 ACTION_NAMES = (*ACTIONS, LID_CLOSER, LID_DIFFERENCE)
 
 
 def action_targets(name: str, mirror: Tensor, shape: Tensor) -> tuple[Tensor, Tensor]:
-    """Displacement (478, 3) and the vertices (478,) bool that it is meant for.
+    """Displacement (478, 3), and the vertices (478,) bool that the action is meant to move.
 
     Args:
         name: one of ``ACTION_NAMES``.

@@ -1,4 +1,4 @@
-"""Actions of single muscles -> directions in the space of expression coefficients."""
+"""Actions of single muscles -> directions in the space of the expression coefficients."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _FEATURES = (
     *INNER_LIPS, *OUTER_LIPS, *LEFT_EYE, *RIGHT_EYE, *LEFT_IRIS, *RIGHT_IRIS, *LEFT_BROW, *RIGHT_BROW, *CHIN
 )  # fmt: skip
 _MEANT, _FEATURE, _SKIN = 0.004, 0.015, 0.03
-"""Tolerances, canonical units: of the vertices that an action moves, of features that it leaves alone, of the skin
-between them, which follows as it does in the faces that the model learned from."""
+"""Tolerances in canonical units: of the vertices that an action moves, of the features that it must not move, and of
+the skin between them, which follows as in the faces that the model was trained on."""
 _LARGEST_GAIN = 2.0
 
 
@@ -32,12 +32,11 @@ _LARGEST_GAIN = 2.0
 def action_directions(model: MorphableModel, shape: Tensor) -> Tensor:
     """Coefficients (A, 64) that each of ``ACTION_NAMES`` adds at full strength.
 
-    The most probable expression, under the model's own deviations, whose vertices lie where the action wants them:
-    least squares with the deviations as prior. The prior shortens what it finds; the length is put back, at most
-    doubled.
+    Each direction is the most probable expression that moves the vertices as the action says: least squares, with the
+    deviations of the model as prior. The prior makes the motion too small; a gain of at most 2 restores its size.
 
     Args:
-        shape: (478, 3) the face at rest, canonical; how far its lids close is measured on it.
+        shape: (478, 3) the face at rest, canonical; the distance that its lids close by is measured on it.
     """
     mirror = torch.cdist(model.mean * model.mean.new_tensor((-1.0, 1.0, 1.0)), model.mean).argmin(1)
     prior = torch.diag(model.expression_deviation.clamp_min(1e-4).square().reciprocal())
@@ -56,7 +55,7 @@ def action_directions(model: MorphableModel, shape: Tensor) -> Tensor:
 
 
 def coverage(model: MorphableModel, direction: Tensor, displacement: Tensor, meant: Tensor) -> Tensor:
-    """Share of a displacement (478, 3) that a direction (64,) covers at the vertices it is meant for."""
+    """Fraction of a displacement (478, 3) that a direction (64,) reaches at the vertices ``meant`` (478,) bool."""
     covered = model.offsets(direction[None])[0][meant]
     return (covered * displacement[meant]).sum() / displacement[meant].square().sum().clamp_min(1e-12)
 

@@ -1,8 +1,8 @@
-"""Directions for networks whose coefficients nobody can read: the face is drawn doing each action, and they say what
-they see.
+"""Directions for networks whose coefficients have no vertices, measured on drawn examples.
 
-The open pack has vertices to move, the official one only a regressor from pictures to coefficients. What the regressor
-sees change between the portrait at rest and the portrait that smiles is, in its own basis, a smile of this person.
+The open pack has vertices to move; the official pack has only a regressor from pictures to coefficients. So the open
+pack draws the person at rest and with each action, and the regressor measures both. The difference of its coefficients
+is, in its own basis, that action of this person.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from ..render.frames import render_frames
 from .directions import action_directions
 
 SIZE = 256
-"""Longer side of the examples in pixels; regressors look at less."""
+"""Longer side of the examples in pixels; regressors use fewer pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """One person at rest, then doing each of ``ACTION_NAMES`` at full strength."""
+    """One person at rest, then with each of ``ACTION_NAMES`` at full strength."""
 
     pictures: Tensor
     """(1 + A, 3, h, w) in [0, 1], RGB"""
     landmarks: Tensor
-    """(1 + A, 478, 3) in their pixels"""
+    """(1 + A, 478, 3) in pixels of ``pictures``"""
 
 
 @torch.inference_mode()
 def draw_examples(pack: Pack, face: SourceFace) -> Examples:
-    """Draw the person of ``face``, which may be of any pack, with a pack that has vertices and renders them.
+    """Draw the person of ``face``, prepared by any pack, with a pack that has vertices.
 
     Raises:
         SadTalkerError: ``pack`` has no vertices.
     """
     if pack.vertices is None:
         raise SadTalkerError(
-            f"Examples are drawn by a pack with vertices, such as the open one; '{pack.name}' has none."
+            f"Examples can only be drawn by a pack with vertices, such as the open one; '{pack.name}' has none."
         )
     drawn = pack.extractor.extract(face.picture, face.landmarks_in_picture, framing="crop", size=SIZE)
     directions = action_directions(pack.vertices, own_vertices(drawn))
@@ -55,7 +55,7 @@ def draw_examples(pack: Pack, face: SourceFace) -> Examples:
 
 @torch.inference_mode()
 def read_examples(pack: Pack, examples: Examples, *, on_progress: Progress = no_progress) -> Tensor:
-    """Coefficients (A, 64) that each of ``ACTION_NAMES`` adds at full strength, as the pack's own extractor sees it."""
+    """Coefficients (A, 64) that each of ``ACTION_NAMES`` adds at full strength, measured by its own extractor."""
     count = len(examples.pictures)
     first = pack.extractor.extract(examples.pictures[0], examples.landmarks[0], framing="resize", size=SIZE)
     seen: list[Tensor] = []

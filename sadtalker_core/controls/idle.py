@@ -1,4 +1,6 @@
-"""A person who does not speak: PoseVAE and ExpNet hear silence; the head sways, eyes blink and keep to the viewer."""
+"""A person who does not speak: the head sways, and the eyes blink and stay on the viewer.
+
+PoseVAE and ExpNet get silence as their input."""
 
 from __future__ import annotations
 
@@ -21,54 +23,54 @@ from .sliders import expression_offset
 
 LONGEST_IDLE_SECONDS = 3600.0
 REST_SPEED = 1 / 3
-"""Of a head at rest, in that of one that speaks, which is all that PoseVAE has seen."""
+"""Speed of a head at rest, relative to the head of a speaking person; PoseVAE was trained only on speaking people."""
 REST_SPREAD = 2.5
-"""Largest spread (root mean square over time, all three angles together) of the head at rest, degrees."""
+"""Largest spread of a head at rest (root mean square over time of all three angles together), in degrees."""
 LOOP_SECONDS = 2.0
-"""Over which the end of a loop passes into its start."""
+"""Duration of the transition from the end of a loop to its start."""
 FIXATION_SECONDS = 1.6
 """Mean time between two small jumps of the eyes."""
 JUMP_DEGREES = 2.5
-"""Mean size of such a jump away from the viewer."""
+"""Mean size of a jump of the eyes away from the viewer."""
 GAZE_X_DEGREES, GAZE_Y_DEGREES = 27.0, 15.0
-"""What the controls gaze_x and gaze_y turn an eyeball of 24 mm at 1."""
+"""Angles by which the controls gaze_x and gaze_y turn an eyeball of 24 mm at the value 1."""
 _SILENCE = -4.0
 
 
 @dataclass(frozen=True, slots=True)
 class IdleOptions:
-    """What a user may choose."""
+    """The choices of a user."""
 
     seconds: float = 8.0
     fps: float = float(MODEL_FPS)
     style: int = 0
-    """of the PoseVAE"""
+    """number of a head-motion style of the PoseVAE"""
     seed: int = 0
     pose_scale: float = 1.0
-    """1 is a person at rest"""
+    """strength of the head motion; 1 is a person at rest"""
     blink_rate: float = BLINKS_PER_MINUTE
-    """blinks a minute"""
+    """blinks per minute"""
     gaze: float = 1.0
-    """strength of the eyes' own motion; packs whose coefficients cannot move them have none"""
+    """strength of the eye motion; it has no effect in a pack without vertices"""
     loop: bool = True
-    """whether the end passes into the start"""
+    """whether the end joins the start without a jump"""
 
 
 def idle_track(
     pack: Pack, face: SourceFace, options: IdleOptions, *, on_progress: Progress = no_progress
 ) -> Coefficients:
-    """A track of the portrait alive without speech; its first frame has the portrait's own head pose.
+    """A track that animates the portrait without speech; its first frame has the portrait's own head pose.
 
-    The head moves as PoseVAE draws for silence, at a third of the speed and no wider than a person at rest. The face is
-    the portrait's own, plus what ExpNet adds to it for blinks in silence. Between small jumps the eyes stay on the
-    viewer while the head turns under them.
+    The head moves as PoseVAE draws it for silence, at a third of the speed, and with the spread of a person at rest as
+    the limit. The face is the portrait's own, plus what ExpNet adds for blinks in silence. The eyes stay on the viewer
+    while the head turns, except for small jumps.
 
     Raises:
         SadTalkerError: an option is out of its range.
     """
     if not 0 < options.seconds <= LONGEST_IDLE_SECONDS:
         raise SadTalkerError(
-            f"Expected a length above 0 and up to {LONGEST_IDLE_SECONDS:g} seconds, got {options.seconds}."
+            f"Expected a duration above 0 and up to {LONGEST_IDLE_SECONDS:g} seconds, got {options.seconds}."
         )
     frames = max(1, round(options.seconds * options.fps))
     motion = options.pose_scale * _sway(pack, face.pose, frames, options, on_progress)
@@ -79,22 +81,23 @@ def idle_track(
 
 
 def looped(stream: Tensor, frames: int) -> Tensor:
-    """The first ``frames`` rows of a longer stream (T, C), so that the last passes into the first without a jump.
+    """Make a loop of the first ``frames`` rows of a longer stream (T, C), without a jump from its end to its start.
 
-    What the stream has beyond them passes into its start.
+    The rows after ``frames`` are blended into the start.
     """
     overlap = stream.shape[0] - frames
     if not 0 <= overlap <= frames:
-        raise SadTalkerError(f"A loop of {frames} frames needs as many to {2 * frames}, got {stream.shape[0]}.")
-    share = torch.arange(overlap, device=stream.device).add(0.5).div(max(overlap, 1))
-    share = (0.5 - 0.5 * torch.cos(pi * share))[:, None].to(stream)
-    return torch.cat((torch.lerp(stream[frames:], stream[:overlap], share), stream[overlap:frames]))
+        raise SadTalkerError(f"A loop of {frames} frames needs {frames} to {2 * frames} frames, got {stream.shape[0]}.")
+    weight = torch.arange(overlap, device=stream.device).add(0.5).div(max(overlap, 1))
+    weight = (0.5 - 0.5 * torch.cos(pi * weight))[:, None].to(stream)
+    return torch.cat((torch.lerp(stream[frames:], stream[:overlap], weight), stream[overlap:frames]))
 
 
 def gaze_jumps(frames: int, fps: float, generator: torch.Generator) -> Tensor:
-    """Directions (frames, 2) of the eyes, degrees to the picture's right and up, held between jumps around the viewer.
+    """Directions (frames, 2) of the eyes relative to the viewer, in degrees to the picture's right and up.
 
-    Times and sizes are exponential draws; every other jump returns. The first and the last direction are the viewer.
+    The eyes hold a direction, then jump. Times and sizes are drawn from exponential distributions; every second jump
+    returns to the viewer, where the first and the last frame also look.
     """
     gaze = torch.zeros(frames, 2)
     start, away = 0.0, False
@@ -113,7 +116,7 @@ def gaze_jumps(frames: int, fps: float, generator: torch.Generator) -> Tensor:
 
 
 def _sway(pack: Pack, own: Tensor, frames: int, options: IdleOptions, on_progress: Progress) -> Tensor:
-    """Motion (frames, 6) of the head away from the portrait's pose ``own`` (6,), which it starts from."""
+    """Head motion (frames, 6) relative to the portrait's pose ``own`` (6,); it starts at zero."""
     overlap = min(round(LOOP_SECONDS * options.fps), frames // 2) if options.loop else 0
     count = ceil((frames + overlap) * REST_SPEED) + 1
     generator = torch.Generator().manual_seed(options.seed)
@@ -129,17 +132,17 @@ def _sway(pack: Pack, own: Tensor, frames: int, options: IdleOptions, on_progres
 
 
 def _blinks(pack: Pack, own: Tensor, frames: int, options: IdleOptions) -> Tensor:
-    """What blinks add (frames, 64) to the portrait's own expression (64,)."""
+    """Change (frames, 64) of the portrait's own expression (64,) by blinks."""
     generator = torch.Generator().manual_seed(options.seed)
     blink = random_blink(frames, options.fps, generator, rate=options.blink_rate)
-    shut = pack.express(_silence(frames, options.fps, own), own, blink)
-    still = pack.express(_silence(1, options.fps, own), own, None)
-    added = stream_of(shut, "expression") - stream_of(still, "expression")
+    blinking = pack.express(_silence(frames, options.fps, own), own, blink)
+    resting = pack.express(_silence(1, options.fps, own), own, None)
+    added = stream_of(blinking, "expression") - stream_of(resting, "expression")
     return added * (blink.closure > 0).to(own)[:, None]
 
 
 def _eyes(model: MorphableModel, face: SourceFace, motion: Tensor, options: IdleOptions) -> Tensor:
-    """Expression (T, 64) of eyes that hold their direction while the head turns, and jump now and then."""
+    """Change of expression (T, 64) for eyes that hold their direction while the head turns, and sometimes jump."""
     jumps = gaze_jumps(len(motion), options.fps, torch.Generator().manual_seed(options.seed)).to(motion)
     pitch, yaw = motion[:, 0].rad2deg(), motion[:, 1].rad2deg()
     curves = {

@@ -6,8 +6,9 @@ One line for each keyframe: a time, then values of any controls, such as
     1.5s happy=0.8 brows=0.3
     75f  happy=0.2  # frame 75
 
-A time is in seconds, or with an f a frame number. A line, or a # and what follows, may be empty. A control passes
-smoothly through the values of the lines that name it, and keeps the first before them and the last after them.
+A time is in seconds, or a frame number if an f follows it. Empty lines, and text after a #, are ignored. The value of a
+control changes smoothly between the lines that name it. Before the first of them it has the first value, after the last
+of them the last value.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ class Keyframe:
 
 
 def read_keyframes(text: str, fps: float) -> list[Keyframe]:
-    """The keyframes of a text, in the order of time; an empty text has none.
+    """Read the keyframes of a text, in the order of time; an empty text has none.
 
     Raises:
-        ControlError: a line is not understood, names no control, gives a value out of its range, or a time twice; the
-            error names the line.
+        ControlError: a line cannot be read, names an unknown control, has a value out of range or a time that another
+            line has; the message names the line.
     """
     lines = text.splitlines()
     if len(lines) > MAX_LINES:
@@ -58,22 +59,22 @@ def read_keyframes(text: str, fps: float) -> list[Keyframe]:
         if keyframe.seconds in found:
             earlier = found[keyframe.seconds][0]
             raise ControlError(
-                f"Keyframes, line {number}: the same time as line {earlier}. Put all values of a time on one line."
+                f"Keyframes, line {number}: line {earlier} has the same time. Put all values for one time on one line."
             )
         found[keyframe.seconds] = (number, keyframe)
     return [found[seconds][1] for seconds in sorted(found)]
 
 
 def last_frame(keyframes: list[Keyframe], fps: float) -> int:
-    """Number of the frame at which the last keyframe lies; 0 without any."""
+    """Number of the frame of the last keyframe; 0 without keyframes."""
     return round(keyframes[-1].seconds * fps) if keyframes else 0
 
 
 def curves_of(keyframes: list[Keyframe], frames: int, fps: float) -> dict[str, Tensor]:
     """The curves (frames,) float32 of all controls that the keyframes name.
 
-    Cubic between two values, at rest at the first, the last, and wherever it turns, and never beyond them (Fritsch and
-    Carlson, 1980).
+    A curve is a cubic between two values and never goes beyond them. Its slope is 0 at the first value, at the last
+    value and at turning points (Fritsch and Carlson, 1980).
     """
     points: dict[str, list[tuple[float, float]]] = {}
     for keyframe in keyframes:
@@ -97,8 +98,8 @@ def _keyframe(words: list[str], fps: float) -> Keyframe:
     time = _TIME.fullmatch(words[0])
     if time is None:
         raise ControlError(
-            f"expected a time first, in seconds such as 1.5 or as a frame such as 30f, got '{words[0]}'. A line looks "
-            f"like: {_EXAMPLE}"
+            f"expected a time at the start, in seconds such as 1.5 or as a frame such as 30f, got '{words[0]}'. "
+            f"Example: {_EXAMPLE}"
         )
     seconds = float(time[1]) / (fps if time[2] == "f" else 1.0)
     if seconds > LATEST_KEYFRAME_SECONDS:
@@ -109,10 +110,10 @@ def _keyframe(words: list[str], fps: float) -> Keyframe:
         try:
             value = float(number)
         except ValueError as error:
-            raise ControlError(f"expected name=value, got '{word}'. A line looks like: {_EXAMPLE}") from error
+            raise ControlError(f"expected name=value, got '{word}'. Example: {_EXAMPLE}") from error
         if name in values:
             raise ControlError(f"{name} is given twice.")
         values[name] = check_value(name, value)
     if not values:
-        raise ControlError(f"a time without any value. A line looks like: {_EXAMPLE}")
+        raise ControlError(f"the time has no values. Example: {_EXAMPLE}")
     return Keyframe(seconds, values)

@@ -1,4 +1,4 @@
-"""One picture of a portrait under the editor's controls, fast enough to follow a slider."""
+"""One picture of a portrait with the controls of the editor, fast enough to follow a slider."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from ..pack import Pack
 from .sliders import apply_controls, check_value
 
 PREVIEW_SIZE = 384
-"""Longer side of the picture in pixels."""
+"""Longer side of the preview in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreviewSubject:
-    """A portrait, prepared to be drawn again and again."""
+    """A portrait, prepared once for many previews."""
 
     face: SourceFace
     directions: Tensor | None
-    """(A, 64), see ``action_directions``; None where the pack has none"""
+    """(A, 64), see ``action_directions``; None if the pack has none"""
     source: Any
-    """what the pack's renderer prepares for a portrait"""
+    """the portrait as the pack's renderer has prepared it"""
 
 
 @torch.inference_mode()
 def prepare_subject(pack: Pack, face: SourceFace, directions: Tensor | None) -> PreviewSubject:
-    """Everything that does not change when a slider moves.
+    """Prepare everything that does not depend on the sliders.
 
-    A renderer without networks draws the portrait smaller; networks know one size.
+    A renderer that accepts any size gets a reduced portrait; the networks of the official pack have a fixed size.
 
     Raises:
-        BasisMismatchError: face and pack are of different bases.
+        BasisMismatchError: face and pack have different bases.
     """
     check_basis("The expression editor", pack.basis, face.basis)
     if pack.renderer.any_size:
@@ -47,7 +47,7 @@ def prepare_subject(pack: Pack, face: SourceFace, directions: Tensor | None) -> 
 
 
 def smaller_face(face: SourceFace, size: int) -> SourceFace:
-    """The face in frames whose longer side is at most ``size`` pixels."""
+    """The face, reduced to frames whose longer side is at most ``size`` pixels."""
     height, width = face.cropped.shape[1:]
     whole = whole_picture(width, height, size)
     across, down = whole.scale
@@ -62,10 +62,10 @@ def smaller_face(face: SourceFace, size: int) -> SourceFace:
 
 @torch.inference_mode()
 def draw_subject(pack: Pack, subject: PreviewSubject, values: Mapping[str, float]) -> Tensor:
-    """The portrait (3, h, w) in [0, 1] under values of controls, angles (degrees) and channels.
+    """The portrait (3, h, w) in [0, 1] with the given values of controls, angles (degrees) and channels.
 
     Raises:
-        ControlError: a value or a name is none.
+        ControlError: a name is unknown, or a value is out of range.
     """
     device = subject.face.landmarks.device
     curves = {name: torch.tensor([check_value(name, value)], device=device) for name, value in values.items()}

@@ -1,4 +1,4 @@
-"""The editor's sliders: what each does to the face."""
+"""The sliders of the editor and their effect on the face."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from .actions import ACTION_NAMES, LID_CLOSER, LID_DIFFERENCE
 LARGEST_SLIDER_ANGLE = 30.0
 LARGEST_CHANNEL = 10.0
 STRONGEST = 1.3
-"""Of one action, however many controls ask for it: beyond, pictures tear."""
+"""Limit for the sum of all controls on one action; above it, pictures tear."""
 _CHANNEL = re.compile(r"e(\d{1,2})")
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """A slider of the face, as strengths of actions at its ends."""
+    """A slider, given by the strengths of actions at its two ends."""
 
     meaning: str
-    """for the tooltip"""
+    """text of the tooltip"""
     up: Mapping[str, float]
-    """at 1"""
+    """strengths at 1"""
     down: Mapping[str, float] = field(default_factory=dict)
-    """at -1; empty where the slider starts at 0"""
+    """strengths at -1; empty if the lowest value is 0"""
 
     @property
     def lowest(self) -> float:
@@ -47,7 +47,7 @@ CONTROLS: dict[str, Control] = {
         {"lip_corner_puller": 1.0, "cheek_raiser": 0.8, "jaw_drop": 0.08},
     ),
     "sad": Control(
-        "Sadness: inner brows up, mouth corners down, lids heavy",
+        "Sadness: inner brows up, mouth corners down, eyelids low",
         {
             "inner_brow_raiser": 0.9,
             "brow_lowerer": 0.3,
@@ -56,7 +56,7 @@ CONTROLS: dict[str, Control] = {
         },
     ),
     "angry": Control(
-        "Anger: brows down and together, lids tense, lips pressed",
+        "Anger: brows down and together, eyelids tense, lips pressed",
         {"brow_lowerer": 1.1, "upper_lid_raiser": 0.3, "lid_tightener": 0.8, "lip_tightener": 1.0},
     ),
     "surprised": Control(
@@ -84,42 +84,42 @@ CONTROLS: dict[str, Control] = {
         {"brow_lowerer": 1.0},
     ),
     "brow_slope": Control(
-        "Slope of the brows: 1 worried, inner ends up; -1 stern, inner ends down and outer ones up",
+        "Slope of the brows: 1 worried, inner ends up; -1 stern, inner ends down and outer ends up",
         {"inner_brow_raiser": 1.0},
         {"brow_lowerer": 0.5, "outer_brow_raiser": 0.7},
     ),
     "blink": Control(
-        "Eyelids: 1 shut, -1 wide open",
+        "Eyelids: 1 closed, -1 wide open",
         {LID_CLOSER: 1.0},
         {"upper_lid_raiser": 1.0},
     ),
     "wink": Control(
-        "One eye shut: 1 the picture's right one, -1 its left one",
+        "Wink: 1 closes the eye on the right of the picture, -1 the eye on the left",
         {LID_CLOSER: 0.5, LID_DIFFERENCE: 0.5},
         {LID_CLOSER: 0.5, LID_DIFFERENCE: -0.5},
     ),
     "squint": Control("Eyes narrowed", {"lid_tightener": 1.0, "cheek_raiser": 0.5}),
     "gaze_x": Control(
-        "Look to the side: 1 to the picture's right, -1 to its left", {"look_right": 1.0}, {"look_right": -1.0}
+        "Look to the side: 1 to the right of the picture, -1 to the left", {"look_right": 1.0}, {"look_right": -1.0}
     ),
     "gaze_y": Control("Look up (1) or down (-1)", {"look_up": 1.0}, {"look_up": -1.0}),
     "smile": Control(
         "Mouth corners: 1 up, -1 down", {"lip_corner_puller": 1.0, "cheek_raiser": 0.3}, {"lip_corner_depressor": 1.0}
     ),
     "jaw": Control("Mouth open", {"jaw_drop": 1.0}),
-    "pucker": Control("Lips: 1 rounded as for oo, -1 wide as for ee", {"lip_pucker": 1.0}, {"lip_stretcher": 1.0}),
+    "pucker": Control("Lips: 1 rounded as in oo, -1 wide as in ee", {"lip_pucker": 1.0}, {"lip_stretcher": 1.0}),
     "sneer": Control("Nose wrinkled, upper lip raised", {"nose_wrinkler": 1.0}),
 }
 GAZE = ("gaze_x", "gaze_y")
 NAMES = (*CONTROLS, *ANGLES)
-"""Of the sliders."""
+"""Names of the sliders."""
 
 
 def check_value(name: str, value: float) -> float:
-    """A value of the slider ``name``, of a head angle in degrees, or of a channel ``e0`` to ``e63``, if it is one.
+    """The value, if it is in the range of the control, head angle (degrees) or channel ``e0`` to ``e63`` of that name.
 
     Raises:
-        ControlError: there is no such control, or the value is out of its range.
+        ControlError: the name is unknown, or the value is out of range.
     """
     lowest, highest = limits_of(name)
     if not (isfinite(value) and lowest <= value <= highest):
@@ -131,7 +131,7 @@ def limits_of(name: str) -> tuple[float, float]:
     """Lowest and highest value of a control, an angle (degrees) or a channel (unit of the basis).
 
     Raises:
-        ControlError: there is no such control.
+        ControlError: the name is unknown.
     """
     if name in CONTROLS:
         return CONTROLS[name].lowest, 1.0
@@ -140,29 +140,29 @@ def limits_of(name: str) -> tuple[float, float]:
     if channel_of(name) is not None:
         return -LARGEST_CHANNEL, LARGEST_CHANNEL
     raise ControlError(
-        f"There is no control '{name}'. There are {', '.join(NAMES)}, and the single coefficients e0 to "
+        f"There is no control '{name}'. The controls are {', '.join(NAMES)}, and the single coefficients e0 to "
         f"e{EXPRESSION_SIZE - 1}."
     )
 
 
 def channel_of(name: str) -> int | None:
-    """The number of the coefficient that a name such as ``e12`` means, None where it means none."""
+    """The number of the coefficient in a name such as ``e12``; None for other names."""
     match = _CHANNEL.fullmatch(name)
     return int(match[1]) if match and int(match[1]) < EXPRESSION_SIZE else None
 
 
 def action_strengths(curves: Mapping[str, Tensor]) -> Tensor:
-    """Strengths (T, A) of ``ACTION_NAMES`` that sliders' curves (T,) ask for together; angles and channels have none.
+    """Strengths (T, A) of ``ACTION_NAMES``: the sum over the curves (T,) of all sliders, without angles and channels.
 
-    Lids that close do so whatever else raises them, and no action goes beyond ``STRONGEST``.
+    Closing the lids overrides raising them, and no strength exceeds ``STRONGEST``.
     """
     like = next(iter(curves.values()))
     strengths = like.new_zeros(len(like), len(ACTION_NAMES))
     for name, curve in curves.items():
         if name in CONTROLS:
             for side, part in ((CONTROLS[name].up, curve.clamp(min=0)), (CONTROLS[name].down, -curve.clamp(max=0))):
-                for action, share in side.items():
-                    strengths[:, ACTION_NAMES.index(action)] += share * part
+                for action, strength in side.items():
+                    strengths[:, ACTION_NAMES.index(action)] += strength * part
     closing = ACTION_NAMES.index(LID_CLOSER)
     strengths[:, closing].clamp_(max=1)
     strengths[:, ACTION_NAMES.index("upper_lid_raiser")] *= 1 - strengths[:, closing]
@@ -173,7 +173,7 @@ def expression_offset(curves: Mapping[str, Tensor], directions: Tensor | None) -
     """Expression coefficients (T, 64) to add for curves (T,) of controls and channels.
 
     Args:
-        directions: (A, 64) of ``ACTION_NAMES``; None where no curve of a slider departs from 0.
+        directions: (A, 64) of ``ACTION_NAMES``; None if all sliders are 0.
     """
     like = next(iter(curves.values()))
     offset = like.new_zeros(len(like), EXPRESSION_SIZE)
@@ -187,14 +187,14 @@ def expression_offset(curves: Mapping[str, Tensor], directions: Tensor | None) -
 
 
 def apply_controls(track: Coefficients, curves: Mapping[str, Tensor], directions: Tensor | None) -> Coefficients:
-    """A track with the controls' change added, frame by frame.
+    """Add the change of the controls to a track, frame by frame.
 
     Args:
-        track: a single frame stands for all.
-        curves: (T,) by the names of controls, angles (degrees) and channels, checked values.
+        track: a single frame is repeated to the length of the curves.
+        curves: (T,) by name of control, angle (degrees) or channel; the values must have been checked.
 
     Raises:
-        TrackError: the track holds what is no number, or lacks a stream that is to change.
+        TrackError: the track contains NaN or infinity, or has no stream that the controls change.
     """
     check_track(track)
     if not curves:
@@ -217,5 +217,5 @@ def apply_controls(track: Coefficients, curves: Mapping[str, Tensor], directions
 
 
 def gaze_asked_for(curves: Mapping[str, Tensor]) -> list[str]:
-    """The gaze sliders that depart from 0 anywhere: without irises among its vertices a pack cannot move them."""
+    """The gaze sliders that are not 0 in all frames; a pack without irises among its vertices cannot use them."""
     return [name for name in GAZE if name in curves and bool(curves[name].any())]

@@ -1,1 +1,1 @@
-"""COEFFICIENTS -> COEFFICIENTS: tracks edited, mixed, laid over each other, measured, stored and drawn."""
+"""COEFFICIENTS -> COEFFICIENTS: edit, mix and combine tracks, add driving motion, measure, store and draw them."""

@@ -1,4 +1,4 @@
-"""A track in numbers that a person can read."""
+"""A track as named curves that a person can read: angles, positions, openings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..flow import IDENTITY_SIZE, Coefficients
 from .matching import stream_of
 
 UPPER_LIP, LOWER_LIP = INNER_LIPS[5], INNER_LIPS[15]
-"""Their middles."""
+"""The vertices in the middle of each lip."""
 ANGLES = ("pitch", "yaw", "roll")
 PLACES = ("x", "y", "z")
 OPENINGS = ("mouth_opening", "eye_opening")
@@ -27,9 +27,10 @@ class Channels:
 
     fps: float
     curves: dict[str, Tensor]
-    """pitch, yaw, roll: degrees. x, y, z: unit of the basis. mouth_opening: gap between the lips, in distances between
-    the outer eye corners. eye_opening: height over width of the eyes. expression: distance from the first frame's, unit
-    of the basis, where mouth and eyes cannot be told. Only those that the track has."""
+    """pitch, yaw, roll: degrees. x, y, z: unit of the basis. mouth_opening: gap between the lips, in units of the
+    distance between the outer eye corners. eye_opening: height over width of the eyes. expression: distance from the
+    expression of the first frame, unit of the basis, if there is no model for the openings. Only the curves that the
+    track has."""
 
     def __len__(self) -> int:
         return len(next(iter(self.curves.values())))
@@ -39,11 +40,11 @@ def channels(track: Coefficients, model: MorphableModel | None = None) -> Channe
     """The named curves of a track.
 
     Args:
-        model: whose vertices tell how far mouth and eyes are open, on the mean face; without it there is one curve of
-            the expression as a whole.
+        model: its vertices give the openings of mouth and eyes, on the mean face; without it there is one curve for
+            the whole expression.
 
     Raises:
-        BasisMismatchError: the model lives in another basis than the track.
+        BasisMismatchError: the model and the track have different bases.
     """
     curves: dict[str, Tensor] = {}
     if track.pose is not None:

@@ -1,4 +1,4 @@
-"""Arithmetic on one track: how strong, where to, how smooth, how fast, how long."""
+"""Arithmetic on one track: strength, direction, smoothness, speed and length."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from .matching import check_track, stream_of, streams_of
 from .scale import scale_expression, scale_pose
 
 EXTENSIONS = ("hold", "loop", "ping-pong")
-"""How a track goes on after its end. hold: its last frame stays; loop: it starts again; ping-pong: it runs back and
-forth."""
+"""What follows the end of a track. hold: its last frame stays; loop: it repeats from its start; ping-pong: it runs
+backwards and forwards."""
 SLOWEST, FASTEST = 0.1, 10.0
 MAX_FRAMES = 1_000_000
-"""Eleven hours at 25 frames a second; more is a typing error."""
+"""Eleven hours at 25 frames per second; a larger number is a typing error."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrackEdit:
-    """What to change; the defaults change nothing. The changes are made in this order."""
+    """The changes to make, in this order; the defaults change nothing."""
 
     expression_scale: float = 1.0
     pose_scale: float = 1.0
@@ -37,23 +37,24 @@ class TrackEdit:
     pose_smoothing: float = 0.0
     """seconds over which each frame is averaged"""
     speed: float = 1.0
-    """2 runs through the track in half the time"""
+    """2 plays the track in half the time"""
     fps: float = 0.0
-    """frames a second of the result; 0 keeps the track's"""
+    """frames per second of the result; 0 keeps the frame rate of the track"""
     frames: int = 0
-    """of the result; 0 keeps what the other changes give"""
+    """number of frames of the result; 0 keeps the length that the other changes give"""
     extension: str = "hold"
-    """one of ``EXTENSIONS``: what follows where ``frames`` are more"""
+    """one of ``EXTENSIONS``: what follows the end if ``frames`` is larger than the length"""
 
 
 def edit_track(track: Coefficients, edit: TrackEdit, portrait: Coefficients | None = None) -> Coefficients:
-    """A track with changes.
+    """Apply an edit to a track.
 
     Args:
-        portrait: one frame, what a scale of 0 gives; None takes the track's own first frame.
+        portrait: one frame, the result of a scale of 0; None takes the first frame of the track.
 
     Raises:
-        TrackError: the track holds what is no number, lacks a stream that is to change, or a change is out of range.
+        TrackError: the track contains NaN or infinity, or has no stream that the edit changes, or a change is out of
+            range.
     """
     check_track(track)
     fixed = portrait or at_frames(track, torch.tensor([0]))
@@ -72,30 +73,30 @@ def edit_track(track: Coefficients, edit: TrackEdit, portrait: Coefficients | No
 
 
 def offset_angles(track: Coefficients, pitch: float, yaw: float, roll: float) -> Coefficients:
-    """Add degrees to the head's angles in every frame."""
+    """Add angles in degrees to the head pose in every frame."""
     pose = stream_of(track, "pose")
     offset = pose.new_tensor([math.radians(pitch), math.radians(yaw), math.radians(roll), 0, 0, 0])
     return replace(track, pose=pose + offset)
 
 
 def smooth(stream: Tensor, frames: float) -> Tensor:
-    """Each row of a stream (T, C) averaged with those around it, under a Hann window of so many frames.
+    """Average each row of a stream (T, C) with its neighbours, with the weights of a Hann window of ``frames`` frames.
 
-    The first and the last row count as if they lasted.
+    Beyond its ends the stream is continued with its first and its last row.
     """
-    reach = int(frames / 2)
-    if reach == 0:
+    radius = int(frames / 2)
+    if radius == 0:
         return stream
-    window = torch.hann_window(2 * reach + 3, periodic=False, device=stream.device, dtype=stream.dtype)[1:-1]
-    padded = F.pad(stream.T[:, None], (reach, reach), mode="replicate")  # (C, 1, T + 2 reach)
+    window = torch.hann_window(2 * radius + 3, periodic=False, device=stream.device, dtype=stream.dtype)[1:-1]
+    padded = F.pad(stream.T[:, None], (radius, radius), mode="replicate")  # (C, 1, T + 2 radius)
     return F.conv1d(padded, (window / window.sum())[None, None])[:, 0].T.contiguous()
 
 
 def change_speed(track: Coefficients, speed: float) -> Coefficients:
-    """The same motion in a time divided by ``speed``, at the same frame rate.
+    """Play a motion ``speed`` times as fast, at the same frame rate.
 
     Raises:
-        TrackError: the speed is out of its range.
+        TrackError: ``speed`` is outside ``SLOWEST`` to ``FASTEST``.
     """
     if not SLOWEST <= speed <= FASTEST:
         raise TrackError(f"Expected a speed from {SLOWEST:g} to {FASTEST:g}, got {speed}.")
@@ -103,9 +104,9 @@ def change_speed(track: Coefficients, speed: float) -> Coefficients:
 
 
 def resample(track: Coefficients, fps: float) -> Coefficients:
-    """The same motion in the same time at another frame rate; frames between two are interpolated.
+    """Bring a motion to another frame rate, at the same speed, by linear interpolation between frames.
 
-    The first frame stays the first; a rest shorter than a frame is dropped.
+    The first frame stays the first. A rest at the end that is shorter than a frame is dropped.
     """
     return replace(_at_steps(track, track.fps / fps), fps=fps)
 
@@ -117,7 +118,7 @@ def extend(track: Coefficients, frames: int, extension: str) -> Coefficients:
         extension: one of ``EXTENSIONS``: what follows the end of a track that is too short.
 
     Raises:
-        TrackError: ``extension`` is unknown, or ``frames`` is out of its range.
+        TrackError: ``extension`` is unknown, or ``frames`` is outside 1 to ``MAX_FRAMES``.
     """
     if not 1 <= frames <= MAX_FRAMES:
         raise TrackError(f"Expected 1 to {MAX_FRAMES} frames, got {frames}.")
@@ -139,13 +140,13 @@ def continuation(length: int, frames: int, extension: str) -> Tensor:
 
 
 def at_frames(track: Coefficients, frames: Tensor) -> Coefficients:
-    """The given frames (N,) int64 of a track, in that order."""
+    """The frames of a track with the given numbers (N,) int64, in that order."""
     return replace(track, **{name: stream[frames.to(stream.device)] for name, stream in streams_of(track).items()})
 
 
 def steps(frames: int, step: float) -> Tensor:
-    """Places 0, step, 2 step ... within so many frames, the time of the last one included, float64."""
-    count = max(1, int(frames / step + 1e-6))  # an exact ratio may come out a hair below its whole number
+    """Positions 0, step, 2 step ... float64 within ``frames`` frames, up to the end of the last frame."""
+    count = max(1, int(frames / step + 1e-6))  # rounding may put an exact ratio just below its whole number
     if count > MAX_FRAMES:
         raise TrackError(f"The result would have {count} frames, more than {MAX_FRAMES}.")
     return torch.arange(count, dtype=torch.float64) * step

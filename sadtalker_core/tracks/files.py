@@ -22,24 +22,24 @@ from .matching import STREAMS, check_track, stream_of, streams_of
 from .matlab import LARGEST, read_matrix
 
 SUFFIXES = (".safetensors", ".mat")
-"""Of the files that can be read."""
+"""Suffixes of the files that can be read."""
 FORMAT = "sadtalker coefficients 1"
-"""What the metadata of our files say they are."""
+"""The value of ``format`` in the metadata of our files."""
 MAT_KEY = "coeff_3dmm"
 MAT_BASIS = "bfm09"
 _MAT_WIDTHS = (EXPRESSION_SIZE + POSE_SIZE, EXPRESSION_SIZE + POSE_SIZE + 3)
-"""Columns of a .mat file without and with the place of the crop."""
+"""Columns of a .mat file without and with the position of the crop."""
 
 
 def write_coefficients(track: Coefficients, path: Path) -> None:
     """Write a track to a safetensors file, with its basis and frame rate inside.
 
     Raises:
-        TrackError: the track has no frames, or a value is no number.
+        TrackError: the track has no frames, or contains NaN or infinity.
     """
     check_track(track)
     tensors = {name: stream.detach().cpu().float().contiguous() for name, stream in streams_of(track).items()}
-    # Not save_file, whose files nobody but their owner may read.
+    # Not save_file: only the owner can read its files.
     path.write_bytes(save(tensors, metadata={"format": FORMAT, "basis": track.basis, "fps": json.dumps(track.fps)}))
 
 
@@ -47,13 +47,13 @@ def write_mat(track: Coefficients, path: Path) -> None:
     """Write a track to a .mat file as the original SadTalker does: expression, angles, translation, crop in columns.
 
     Raises:
-        TrackError: the track is no complete one of the official networks.
+        TrackError: the track is not from the official networks, or has no expression or pose.
     """
     check_track(track)
     if track.basis != MAT_BASIS:
         raise TrackError(
-            f"A .mat file of the original holds coefficients of the basis '{MAT_BASIS}', and this track has the basis "
-            f"'{track.basis}'. Save it as .safetensors."
+            f"A .mat file of the original SadTalker contains coefficients of the basis '{MAT_BASIS}', but this track "
+            f"has the basis '{track.basis}'. Save it as .safetensors."
         )
     rows = [stream_of(track, "expression"), stream_of(track, "pose")]
     if track.crop is not None:
@@ -74,22 +74,22 @@ def write_table(channels: Channels, path: Path) -> None:
 def read_coefficients(path: Path) -> Coefficients:
     """Read a track, on the CPU; nothing in the file is executed.
 
-    A .mat file of the original says neither basis nor frame rate: they are bfm09 and 25 frames a second there.
+    A .mat file of the original does not contain the basis and the frame rate; they are bfm09 and 25 frames per second.
 
     Raises:
-        TrackError: the file is missing, damaged, or holds no track.
+        TrackError: the file is missing or damaged, or contains no track.
     """
     if not path.is_file():
         raise TrackError(f"There is no file {path.name} with coefficients. Put it into the input folder.")
     readers = {".safetensors": _read_safetensors, ".mat": _read_mat}
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise TrackError(f"{path.name}: coefficients are read from {' and '.join(SUFFIXES)} files only.")
+        raise TrackError(f"{path.name}: coefficients can only be read from {' and '.join(SUFFIXES)} files.")
     try:
         track = reader(path)
         check_track(track)
     except SadTalkerError as error:
-        raise TrackError(f"{path.name} holds no usable coefficients. {error}") from error
+        raise TrackError(f"{path.name} contains no usable coefficients. {error}") from error
     return track
 
 
@@ -99,13 +99,13 @@ def _read_safetensors(path: Path) -> Coefficients:
             facts = file.metadata() or {}
             streams = {name: file.get_tensor(name) for name in STREAMS if name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise TrackError(f"It is cut short or no safetensors file ({error}).") from error
+        raise TrackError(f"It is incomplete or not a safetensors file ({error}).") from error
     if facts.get("format") != FORMAT:
         raise TrackError("It was not written by Save Coefficients.")
     try:
         basis, fps = facts["basis"], float(facts["fps"])
     except (KeyError, ValueError) as error:
-        raise TrackError(f"It does not tell its basis and frame rate ({error}).") from error
+        raise TrackError(f"Its basis or frame rate is missing ({error}).") from error
     return Coefficients(basis, fps, **{name: stream.float() for name, stream in streams.items()})
 
 
@@ -114,15 +114,15 @@ def _read_mat(path: Path) -> Coefficients:
         raise TrackError(f"It has {path.stat().st_size} bytes, more than any track ({LARGEST}).")
     rows = read_matrix(path.read_bytes(), MAT_KEY)
     if rows is None:
-        raise TrackError(f"A file of the original has numbers under the name '{MAT_KEY}'; this one has none.")
+        raise TrackError(f"A file of the original SadTalker has a matrix named '{MAT_KEY}'; this file has none.")
     return _from_rows(rows)
 
 
 def _from_rows(rows: NDArray[Any]) -> Coefficients:
     if rows.ndim != 2 or rows.shape[1] not in _MAT_WIDTHS:
         raise TrackError(
-            f"Expected {' or '.join(map(str, _MAT_WIDTHS))} numbers for each frame under '{MAT_KEY}', got an array of "
-            f"the shape {rows.shape}."
+            f"Expected {' or '.join(map(str, _MAT_WIDTHS))} numbers for each frame in '{MAT_KEY}', got an array of "
+            f"shape {rows.shape}."
         )
     expression, pose, crop = torch.from_numpy(rows.astype(np.float32)).split(
         (EXPRESSION_SIZE, POSE_SIZE, rows.shape[1] - EXPRESSION_SIZE - POSE_SIZE), 1

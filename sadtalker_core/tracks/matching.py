@@ -1,4 +1,4 @@
-"""Whether tracks can be used, alone and together."""
+"""Checks that a track is usable, and that two tracks match."""
 
 from __future__ import annotations
 
@@ -19,60 +19,60 @@ def streams_of(track: Coefficients) -> dict[str, Tensor]:
 
 
 def stream_of(track: Coefficients, name: str) -> Tensor:
-    """A stream that is needed.
+    """A stream that the caller needs.
 
     Raises:
-        TrackError: the track lacks it.
+        TrackError: the track does not have it.
     """
     stream: Tensor | None = getattr(track, name)
     if stream is None:
         raise TrackError(
             f"The track has no {name} stream, only {', '.join(streams_of(track))}. Connect a track that has one, or "
-            "join two with Combine Coefficients."
+            "combine two tracks with Combine Coefficients."
         )
     return stream
 
 
 def check_track(track: Coefficients) -> None:
-    """See that a track has frames, and only numbers in them.
+    """Check that a track has frames and only finite values.
 
     Raises:
-        TrackError: it has none, or a value is NaN or infinite.
+        TrackError: the track has no frames, or contains NaN or infinity.
     """
     if len(track) == 0:
-        raise TrackError("The track has no frames; at least one is needed.")
+        raise TrackError("The track has no frames. At least one is needed.")
     for name, stream in streams_of(track).items():
         bad = ~torch.isfinite(stream).all(1)
         if bad.any():
             raise TrackError(
-                f"The {name} stream holds values that are no numbers in {int(bad.sum())} of {len(track)} frames, first "
-                f"in frame {int(bad.nonzero()[0])}. Make or load the track again."
+                f"The {name} stream contains NaN or infinity in {int(bad.sum())} of {len(track)} frames, first in "
+                f"frame {int(bad.nonzero()[0])}. Make or load the track again."
             )
 
 
 def check_same_rate(first: Coefficients, second: Coefficients) -> None:
-    """See that two tracks live in one basis at one frame rate.
+    """Check that two tracks have the same basis and frame rate.
 
     Raises:
         BasisMismatchError: the bases differ.
-        TrackError: the frame rates do.
+        TrackError: the frame rates differ.
     """
     check_basis("The first track", first.basis, second.basis)
     if first.fps != second.fps:
         raise TrackError(
-            f"Both tracks need one frame rate, got {first.fps:g} and {second.fps:g} frames a second. Give one of them "
-            "the other's with the fps of Edit Coefficients."
+            f"Both tracks must have the same frame rate, got {first.fps:g} and {second.fps:g} frames per second. "
+            "Change one of them with fps in Edit Coefficients."
         )
 
 
 def check_same_length(first: Coefficients, second: Coefficients) -> None:
-    """See that two tracks have equally many frames.
+    """Check that two tracks have the same number of frames.
 
     Raises:
-        TrackError: they do not.
+        TrackError: the numbers differ.
     """
     if len(first) != len(second):
         raise TrackError(
-            f"Both tracks need one length, got {len(first)} and {len(second)} frames. Cut or lengthen one of them with "
-            "the frames of Edit Coefficients."
+            f"Both tracks must have the same length, got {len(first)} and {len(second)} frames. Change one of them "
+            "with frames in Edit Coefficients."
         )

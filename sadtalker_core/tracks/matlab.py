@@ -1,6 +1,6 @@
-"""Matrices of numbers in MATLAB files of level 5: what scipy's ``savemat`` and MATLAB up to version 7 write.
+"""Numeric matrices in MATLAB files of level 5, as scipy's ``savemat`` and MATLAB up to version 7 write them.
 
-Our own reader, since scipy's brings the whole program down on some damaged files.
+This is our own reader, because scipy's reader crashes the whole program on some damaged files.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from ..errors import TrackError
 
 LARGEST = 500_000_000
-"""Bytes of a file or of one matrix; the original's tracks have 300 a frame."""
+"""Largest number of bytes of a file or of one matrix; tracks of the original have 300 bytes per frame."""
 _HEADER = 128
 _BYTE_ORDERS = {b"IM": "<", b"MI": ">"}
 _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
-"""How numbers are stored, by the element's kind."""
+"""Storage type of the numbers, by the kind of the element."""
 _MATRIX, _COMPRESSED = 14, 15
 _NUMERIC_CLASSES = range(6, 16)
-"""Full matrices of numbers; others are texts, structures, cells, sparse ones, objects."""
+"""Full numeric matrices; the other classes are texts, structures, cells, sparse matrices and objects."""
 _COMPLEX = 0x0800
 
 
@@ -36,30 +36,30 @@ class _Element:
 
 
 def read_matrix(content: bytes, name: str) -> NDArray[Any] | None:
-    """The real matrix of that name among the bytes of a file; None if there is none.
+    """The real matrix of that name in the content of a file; None if there is none.
 
     Raises:
-        TrackError: the file is cut short, damaged, or of another format.
+        TrackError: the file is incomplete, damaged, or in another format.
     """
     order = _BYTE_ORDERS.get(content[126:128])
     if order is None or len(content) > LARGEST or content[124 + (order == "<") : 125 + (order == "<")] != b"\x01":
-        raise TrackError("It is no .mat file of MATLAB up to version 7 (level 5).")
+        raise TrackError("It is not a .mat file of MATLAB up to version 7 (level 5).")
     try:
         for element in _elements(memoryview(content)[_HEADER:], order):
             found = _named_matrix(_unpacked(element, order), order, name)
             if found is not None:
                 return found
     except (struct.error, ValueError, zlib.error, StopIteration) as error:
-        raise TrackError(f"It is cut short or damaged ({error}).") from error
+        raise TrackError(f"It is incomplete or damaged ({error}).") from error
     return None
 
 
 def _elements(content: memoryview, order: str) -> Iterator[_Element]:
-    """The elements that follow each other in some bytes."""
+    """The elements in some bytes, one after the other."""
     while len(content) > 0:
         kind, size = struct.unpack_from(f"{order}II", content)
         start = 8
-        if kind >> 16:  # up to four bytes lie in the tag itself
+        if kind >> 16:  # up to four bytes are stored in the tag itself
             kind, size, start = kind & 0xFFFF, kind >> 16, 4
         if size > len(content) - start or (start == 4 and size > 4):
             raise ValueError("an element is longer than the file")
@@ -85,9 +85,9 @@ def _named_matrix(element: _Element, order: str, name: str) -> NDArray[Any] | No
         return None
     values = next(parts)
     if values.kind not in _NUMBERS:
-        raise ValueError("a matrix holds no numbers")
+        raise ValueError("a matrix contains no numbers")
     shape = struct.unpack(f"{order}{len(sizes.content) // 4}i", sizes.content)
     numbers = np.frombuffer(values.content, order + _NUMBERS[values.kind])
     if min(shape, default=-1) < 0 or prod(shape) != len(numbers):
-        raise ValueError(f"a matrix of the shape {shape} has {len(numbers)} numbers")
+        raise ValueError(f"a matrix of shape {shape} has {len(numbers)} numbers")
     return numbers.reshape(shape, order="F")

@@ -1,4 +1,4 @@
-"""Arithmetic on two tracks: part of each, one passing into the other."""
+"""Arithmetic on two tracks: blend them, or join one after the other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .matching import check_same_length, check_same_rate, check_track, stream_of
 from .regions import REGIONS, region_projection
 
 PARTS = ("everything", "expression", "head motion", *REGIONS)
-"""What of the second track ``blend`` takes."""
+"""The part that ``blend`` takes from the second track."""
 
 
 def blend(
@@ -24,16 +24,16 @@ def blend(
     part: str = "everything",
     model: MorphableModel | None = None,
 ) -> Coefficients:
-    """The first track with a part of the second, frame by frame.
+    """Blend a part of the second track into the first, frame by frame.
 
     Args:
-        weight: 0 gives the first track's part, 1 the second's.
-        part: one of ``PARTS``; mouth, eyes and brows are parts of the expression.
-        model: whose vertices tell mouth, eyes and brows apart; needed for these.
+        weight: 0 gives that part of the first track, 1 that of the second.
+        part: one of ``PARTS``; mouth, eyes and brows are regions of the expression.
+        model: its vertices separate mouth, eyes and brows; required for these regions.
 
     Raises:
-        BasisMismatchError: the tracks, or they and the model, live in different bases.
-        TrackError: lengths, frame rates or streams differ, or a value is no number.
+        BasisMismatchError: the tracks and the model do not all have the same basis.
+        TrackError: lengths, frame rates or streams differ, or a track contains NaN or infinity.
     """
     if part not in PARTS:
         raise TrackError(f"The part must be one of {', '.join(PARTS)}; got '{part}'.")
@@ -59,14 +59,15 @@ def blend(
 
 
 def join(first: Coefficients, second: Coefficients, overlap: float = 0.0) -> Coefficients:
-    """The second track after the first.
+    """Put the second track after the first.
 
     Args:
-        overlap: seconds in which the first passes into the second at an even speed; 0 sets one behind the other.
+        overlap: duration of a linear transition from the first to the second, in seconds; 0 is a cut.
 
     Raises:
-        BasisMismatchError: the tracks live in different bases.
-        TrackError: a track is shorter than the overlap, frame rates or streams differ, or a value is no number.
+        BasisMismatchError: the tracks have different bases.
+        TrackError: a track is shorter than the overlap, frame rates or streams differ, or a track contains NaN or
+            infinity.
     """
     for track in (first, second):
         check_track(track)
@@ -76,14 +77,14 @@ def join(first: Coefficients, second: Coefficients, overlap: float = 0.0) -> Coe
     shortest = min(len(first), len(second))
     if not 0 <= shared <= shortest:
         raise TrackError(
-            f"The tracks are to overlap by {shared} frames ({overlap:g} s), but the shorter one has {shortest}. Use at "
-            f"most {shortest / first.fps:.2f} seconds."
+            f"The overlap is {shared} frames ({overlap:g} s), but the shorter track has only {shortest}. Use at most "
+            f"{shortest / first.fps:.2f} seconds."
         )
     joined = {}
     for name, start in streams_of(first).items():
         end = stream_of(second, name).to(start)
-        share = (torch.arange(1, shared + 1).to(start) / (shared + 1))[:, None]
-        passing = torch.lerp(start[len(start) - shared :], end[:shared], share)
+        weight = (torch.arange(1, shared + 1).to(start) / (shared + 1))[:, None]
+        passing = torch.lerp(start[len(start) - shared :], end[:shared], weight)
         joined[name] = torch.cat((start[: len(start) - shared], passing, end[shared:]))
     return replace(first, **joined)
 
@@ -92,16 +93,16 @@ def _check_same_streams(first: Coefficients, second: Coefficients) -> None:
     one, other = (", ".join(streams_of(track)) for track in (first, second))
     if one != other:
         raise TrackError(
-            f"Both tracks need the same streams, got {one} in the first and {other} in the second. Complete one with "
-            "Combine Coefficients, or mix only the expression or the head motion."
+            f"Both tracks must have the same streams, got {one} in the first and {other} in the second. Add the "
+            "missing stream with Combine Coefficients, or mix only the expression or the head motion."
         )
 
 
 def _required_model(model: MorphableModel | None, basis: str, part: str) -> MorphableModel:
     if model is None:
         raise TrackError(
-            f"To mix the {part} alone takes a face model with vertices, which the open networks have and the official "
-            f"ones do not. Connect the pack that made the tracks (basis '{basis}') if it is the open one, or mix the "
+            f"Mixing only the {part} needs a face model with vertices. The open networks have one, the official ones "
+            f"do not. If the open networks made the tracks (basis '{basis}'), connect them to pack; otherwise mix the "
             "whole expression."
         )
     check_basis("The face model", model.basis, basis)

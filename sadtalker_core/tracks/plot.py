@@ -1,4 +1,4 @@
-"""A track as a picture: curves over time, the sound below them."""
+"""A track as a picture: curves over time, with the sound below."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ..flow import SAMPLE_RATE, Waveform
 from .channels import ANGLES, OPENINGS, PLACES, Channels
 
 MIN_WIDTH, MIN_HEIGHT, MAX_SIDE = 512, 256, 4096
-"""Pixels between which a plot can be read."""
+"""Smallest width and height, and largest side, of a readable plot, in pixels."""
 _SHARPNESS = 2
-"""Drawn this much larger, then reduced: smooth lines."""
+"""The plot is drawn this many times larger and then reduced, for smooth lines."""
 _FONT_SIZE = 13
 _LEFT, _RIGHT, _TOP, _BOTTOM, _GAP = 60, 18, 8, 26, 24
-"""Pixels around the panels, and between them for the next one's title."""
+"""Margins in pixels around the panels, and the gap between panels for a title."""
 _PAPER, _PANEL, _GRID, _INK, _FAINT = "#17181c", "#202228", "#343842", "#e6e8ec", "#9aa1ad"
 _COLOURS = {
     "pitch": "#f2b134", "yaw": "#4fc3f7", "roll": "#ef6f6c",
@@ -41,7 +41,7 @@ _GROUPS = (
 class _Panel:
     title: str
     curves: Mapping[str, Tensor]
-    """(T,) each; none of them where the sound is drawn"""
+    """curves (T,); empty for the panel of the sound"""
     top: int
     bottom: int
     """pixels"""
@@ -50,10 +50,10 @@ class _Panel:
 def plot_channels(
     channels: Channels, waveform: Waveform | None = None, *, width: int = 1024, height: int = 512
 ) -> Tensor:
-    """Draw named curves over time, and the sound below them on the same time axis; picture (3, height, width).
+    """Draw named curves over time, and the sound below on the same time axis; RGB picture (3, height, width) in [0, 1].
 
     Raises:
-        TrackError: there is nothing to draw, or the size cannot be read.
+        TrackError: there is nothing to draw, or the size is out of range.
     """
     if not (MIN_WIDTH <= width <= MAX_SIDE and MIN_HEIGHT <= height <= MAX_SIDE):
         raise TrackError(
@@ -76,7 +76,7 @@ def plot_channels(
 
 
 def round_step(span: float, most: int) -> float:
-    """The smallest of 1, 2, 5 times a power of ten that divides ``span`` > 0 into at most ``most`` parts."""
+    """The smallest step of 1, 2 or 5 times a power of ten that divides ``span`` > 0 into at most ``most`` parts."""
     power = 10.0 ** math.floor(math.log10(span / most))
     return next(step * power for step in (1, 2, 5, 10) if span / (step * power) <= most + 1e-9)
 
@@ -95,7 +95,7 @@ def _panels(channels: Channels, waveform: Waveform | None, height: int) -> list[
 
 
 class _Canvas:
-    """A picture in the making; all arguments are pixels of the finished one."""
+    """A picture that is being drawn; all arguments are in pixels of the finished picture."""
 
     def __init__(self, width: int, height: int, seconds: float) -> None:
         self.width, self.height, self.seconds = width, height, seconds
@@ -105,7 +105,7 @@ class _Canvas:
         self.right = width - _RIGHT
 
     def across(self, second: float) -> float:
-        """Where a moment lies from left to right."""
+        """Horizontal position of a moment."""
         return _LEFT + (self.right - _LEFT) * second / self.seconds
 
     def line(self, points: Sequence[tuple[float, float]], colour: str, thick: float = 1.0) -> None:
@@ -113,12 +113,12 @@ class _Canvas:
         self.pen.line(scaled, colour, round(thick * _SHARPNESS), joint="curve")
 
     def text(self, x: float, y: float, words: str, colour: str, anchor: str) -> float:
-        """Write, and tell where the words end."""
+        """Write a text; returns the horizontal position of its end."""
         self.pen.text((x * _SHARPNESS, y * _SHARPNESS), words, colour, self.font, anchor)
         return x + self.pen.textlength(words, self.font) / _SHARPNESS
 
     def frame(self, panel: _Panel) -> None:
-        """Background, lines at whole seconds, title and names of the curves."""
+        """Draw the background, the time grid, the title and the names of the curves."""
         corners = (_LEFT, panel.top, self.right, panel.bottom)
         self.pen.rectangle([corner * _SHARPNESS for corner in corners], _PANEL)
         for second in self.marks():
@@ -128,10 +128,10 @@ class _Canvas:
             end = self.text(end + 18, panel.top - 5, name.replace("_", " "), _COLOURS[name], "ls")
 
     def curves(self, panel: _Panel, fps: float) -> None:
-        """The curves of a panel, on one scale."""
+        """Draw the curves of a panel, on one scale."""
         together = torch.cat(list(panel.curves.values()))
         low, high = float(together.min()), float(together.max())
-        spread = max(high - low, 0.02 * max(abs(low), abs(high)), 1e-3)  # a curve that stands still fills no panel
+        spread = max(high - low, 0.02 * max(abs(low), abs(high)), 1e-3)  # a constant curve must not fill the panel
         low, high = (low + high - 1.1 * spread) / 2, (low + high + 1.1 * spread) / 2
         unit = (panel.bottom - panel.top) / (high - low)
         step = round_step(high - low, max(3, (panel.bottom - panel.top) // 16))
@@ -149,7 +149,7 @@ class _Canvas:
             self.line(points, _COLOURS[name], 1.5)
 
     def sound(self, panel: _Panel, waveform: Waveform) -> None:
-        """Lowest and highest sample in each column of pixels."""
+        """Draw the lowest and highest sample in each column of pixels."""
         samples = waveform.samples.cpu().numpy()
         middle, half = (panel.top + panel.bottom) / 2, (panel.bottom - panel.top) / 2
         loudest = max(float(np.abs(samples).max()), 1e-3)
@@ -163,12 +163,12 @@ class _Canvas:
                 self.line([(x, high - 0.5), (x, low + 0.5)], _SOUND)
 
     def seconds_below(self, y: float) -> None:
-        """The time at the lines."""
+        """Write the times at the grid lines."""
         for second in self.marks():
             self.text(self.across(second), y + 15, f"{second:.6g} s", _FAINT, "ms" if second else "ls")
 
     def marks(self) -> list[float]:
-        """Moments that get a line."""
+        """Times of the grid lines in seconds."""
         step = round_step(self.seconds, max(2, self.width // 90))
         return [index * step for index in range(math.floor(self.seconds / step + 1e-9) + 1)]
 

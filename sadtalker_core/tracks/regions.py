@@ -1,4 +1,4 @@
-"""Parts of the face in coefficients: which change of expression moves the mouth, the eyes or the brows alone."""
+"""Regions of the face in coefficients: the change of expression that moves only the mouth, the eyes or the brows."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _EYES = (*LEFT_EYE, *RIGHT_EYE, *LEFT_IRIS, *RIGHT_IRIS)
 _BROWS = (*LEFT_BROW, *RIGHT_BROW)
 _NOSE_BASE = 2
 _FEATURE_WEIGHT = 10.0
-"""How much more an error at lips, eyes and brows counts than one at other vertices: there it shows."""
+"""Weight of an error at lips, eyes and brows, where it is visible; an error at other vertices has the weight 1."""
 
 
 def region_weights(model: MorphableModel, region: str) -> Tensor:
-    """(478,) how far each vertex belongs to a region, from 0 to 1 over a soft edge.
+    """Weight (478,) in [0, 1] of each vertex in a region, with a soft edge.
 
     Raises:
-        TrackError: there is no such region.
+        TrackError: ``region`` is unknown.
     """
     mean, height = model.mean, model.mean[:, 1]
     if region == "mouth":
@@ -33,16 +33,16 @@ def region_weights(model: MorphableModel, region: str) -> Tensor:
     if region == "brows":
         upper_lids = height[list(LEFT_EYE)].max()
         return torch.sigmoid((to_eyes - to_brows) / 0.01) * torch.sigmoid((height - upper_lids) / 0.02)
-    raise TrackError(f"A region of the face is one of {', '.join(REGIONS)}; got '{region}'.")
+    raise TrackError(f"The region must be one of {', '.join(REGIONS)}; got '{region}'.")
 
 
 def region_projection(model: MorphableModel, region: str) -> Tensor:
-    """(64, 64), multiplied from the right: the change of expression that moves only a region, as a given change does.
+    """Matrix (64, 64) that reduces a change of expression, a row on its left, to the motion of one region.
 
-    Expressions cannot move a region quite alone, so this is the closest in least squares, in which lips, eyes and
-    brows count most. Between expressions of real people a part follows its own change to within 10 % at the mouth, 14 %
-    at the brows and 16 % at the eyes; the lips move by 3 % of the whole change with eyes or brows, and nothing by more
-    than 11 % with a part that is not its own.
+    Expressions cannot move a region completely alone. The result is the closest change in least squares, with the
+    largest weights at lips, eyes and brows. Measured between expressions of real people: a region follows its own
+    change to within 10 % at the mouth, 14 % at the brows and 16 % at the eyes. With the eyes or the brows, the lips
+    move by 3 % of the whole change; no region moves by more than 11 % with another one.
     """
     importance = model.mean.new_ones(model.mean.shape[0])
     importance[[*INNER_LIPS, *OUTER_LIPS, *_EYES, *_BROWS]] = _FEATURE_WEIGHT

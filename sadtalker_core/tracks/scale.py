@@ -1,4 +1,4 @@
-"""How strong a track is, and expression and head pose joined in one."""
+"""The strength of a track, and expression and head pose combined in one track."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from .matching import stream_of
 
 
 def scaled_about(stream: Tensor, scale: float, fixed: Tensor) -> Tensor:
-    """Rows (T, C) moved away from ``fixed`` (C,) or (1, C), or towards it: 0 gives ``fixed``, 1 changes nothing."""
+    """Scale the distance of rows (T, C) from ``fixed`` (C,) or (1, C): 0 gives ``fixed``, 1 changes nothing."""
     return torch.lerp(fixed.expand_as(stream), stream, scale)  # exact at 0 and at 1
 
 
 def scale_expression(track: Coefficients, scale: float, own: Tensor) -> Coefficients:
-    """Scale the distance of each expression from ``own`` (64,): 0 keeps that face, 1 changes nothing."""
+    """Scale the distance of each expression from ``own`` (64,): 0 gives ``own``, 1 changes nothing."""
     return replace(track, expression=scaled_about(stream_of(track, "expression"), scale, own))
 
 
 def scale_pose(track: Coefficients, scale: float, own: Tensor) -> Coefficients:
-    """Scale the distance of each head pose from ``own`` (6,): 0 holds still, 1 changes nothing."""
+    """Scale the distance of each head pose from ``own`` (6,): 0 gives ``own``, 1 changes nothing."""
     return replace(track, pose=scaled_about(stream_of(track, "pose"), scale, own))
 
 
@@ -37,18 +37,18 @@ def combine(expression: Coefficients, pose: Coefficients) -> Coefficients:
     """One track with the expression stream of the first and the pose stream (and crop) of the second.
 
     Raises:
-        BasisMismatchError: the tracks live in different bases.
+        BasisMismatchError: the tracks have different bases.
         SadTalkerError: a stream is missing, or lengths or frame rates differ.
     """
     check_basis("Combine Coefficients", expression.basis, pose.basis)
     if expression.fps != pose.fps:
         raise SadTalkerError(
-            f"Both tracks need one frame rate, got {expression.fps} (expression) and {pose.fps} (pose). "
+            f"Both tracks must have the same frame rate, got {expression.fps} (expression) and {pose.fps} (pose). "
             "Feed both networks from the same Audio to Mel node."
         )
     if len(expression) != len(pose):
         raise SadTalkerError(
-            f"Both tracks need one length, got {len(expression)} frames (expression) and {len(pose)} (pose). "
+            f"Both tracks must have the same length, got {len(expression)} frames (expression) and {len(pose)} (pose). "
             "Feed both networks from the same Audio to Mel node."
         )
     return Coefficients(

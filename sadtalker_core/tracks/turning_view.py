@@ -1,4 +1,4 @@
-"""KEYPOINTS -> pictures of them in space, swinging to and fro so that their depth is seen."""
+"""KEYPOINTS -> pictures of them in 3D, turning from side to side so that their depth is visible."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..progress import Progress, no_progress
 
 MIN_SIZE, MAX_SIZE = 64, 2048
 SWING_SECONDS = 6.0
-"""From straight on to one side, the other side, and back."""
+"""Duration of one cycle: from the front to one side, to the other side, and back."""
 BACKGROUND, SKIN, MOUTH, EYE, IRIS, POINT = (
     (24, 26, 30),
     (205, 182, 165),
@@ -31,28 +31,28 @@ BACKGROUND, SKIN, MOUTH, EYE, IRIS, POINT = (
 LIGHT = np.array((-0.35, -0.45, -0.82))
 """Direction to the light: from above, a little from the left, mostly from the camera."""
 SHARPNESS = 2
-"""Drawn so many times larger and then reduced, for smooth edges."""
+"""The pictures are drawn this many times larger and then reduced, for smooth edges."""
 
 
 def turning_view(
     keypoints: Keypoints, *, size: int, swing: float = 35.0, on_progress: Progress = no_progress
 ) -> Tensor:
-    """Pictures (T, 3, size, size) in [0, 1]: the mesh of the open pack as a shaded face, other keypoints as balls.
+    """Pictures (T, 3, size, size) in [0, 1]: the mesh of the open pack as a shaded face, or other keypoints as balls.
 
     Args:
         keypoints: x to the picture's right, y down, z away from the camera; any unit.
         size: even number of pixels.
-        swing: degrees by which the view turns to either side; 0 looks straight on.
+        swing: degrees by which the view turns to each side; 0 is a fixed front view.
 
     Raises:
-        SadTalkerError: size or swing is out of its range, or a keypoint is not a number.
+        SadTalkerError: ``size`` or ``swing`` is out of range, or a keypoint is NaN or infinite.
     """
     if not (MIN_SIZE <= size <= MAX_SIZE and size % 2 == 0):
-        raise SadTalkerError(f"The view needs an even size from {MIN_SIZE} to {MAX_SIZE} pixels, got {size}.")
+        raise SadTalkerError(f"The size must be an even number from {MIN_SIZE} to {MAX_SIZE} pixels, got {size}.")
     if not 0 <= swing <= 90:
-        raise SadTalkerError(f"The view swings by 0 to 90 degrees, got {swing}.")
+        raise SadTalkerError(f"The swing must be from 0 to 90 degrees, got {swing}.")
     if not bool(keypoints.driving.isfinite().all()):
-        raise SadTalkerError("Some keypoints are not numbers. Look at the coefficients with Preview Coefficients.")
+        raise SadTalkerError("Some keypoints are NaN or infinite. Check the coefficients with Preview Coefficients.")
     points = _centred(keypoints, size * SHARPNESS)
     draw = _draw_mesh if points.shape[1] == VERTICES else _draw_points
     frames = torch.empty(len(keypoints), 3, size, size)
@@ -67,15 +67,15 @@ def turning_view(
 
 
 def _centred(keypoints: Keypoints, size: int) -> np.ndarray:
-    """(T, K, 3) in pixels of the canvas, counted from its middle; the portrait's own points fill three quarters."""
+    """(T, K, 3) in pixels of the canvas, relative to its centre; the portrait's points fill three quarters of it."""
     check_shape("Keypoints.source", keypoints.source, "K 3")
     middle = keypoints.source.mean(0)
-    reach = (keypoints.source - middle).norm(dim=1).max().clamp_min(1e-6)
-    return ((keypoints.driving - middle) * (0.375 * size / reach)).double().cpu().numpy()
+    radius = (keypoints.source - middle).norm(dim=1).max().clamp_min(1e-6)
+    return ((keypoints.driving - middle) * (0.375 * size / radius)).double().cpu().numpy()
 
 
 def _turn(angle: float) -> np.ndarray:
-    """Matrix (3, 3) that rows are multiplied with: about the vertical axis."""
+    """Matrix (3, 3) of a rotation about the vertical axis; rows are multiplied by it."""
     cosine, sine = np.cos(angle), np.sin(angle)
     return np.array(((cosine, 0.0, -sine), (0.0, 1.0, 0.0), (sine, 0.0, cosine)))
 
@@ -98,25 +98,25 @@ def _draw_mesh(canvas: np.ndarray, shape: np.ndarray) -> None:
 def _draw_points(canvas: np.ndarray, shape: np.ndarray) -> None:
     near, far = shape[:, 2].min(), shape[:, 2].max()
     for number in np.argsort(-shape[:, 2]):
-        share = (far - shape[number, 2]) / max(far - near, 1e-9)  # 1 nearest
-        radius = round(canvas.shape[0] * (0.012 + 0.012 * share))
-        colour = (np.array(POINT) * (0.35 + 0.65 * share)).tolist()
+        nearness = (far - shape[number, 2]) / max(far - near, 1e-9)  # 1 nearest
+        radius = round(canvas.shape[0] * (0.012 + 0.012 * nearness))
+        colour = (np.array(POINT) * (0.35 + 0.65 * nearness)).tolist()
         centre = _on_canvas(shape[number], canvas)
         cv2.circle(canvas, centre.tolist(), radius << _FRACTION, colour, -1, cv2.LINE_AA, _FRACTION)
 
 
 _FRACTION = 4
-"""Binary digits behind the point in the coordinates that OpenCV draws."""
+"""Number of fractional bits in the coordinates that OpenCV draws."""
 
 
 def _on_canvas(points: np.ndarray, canvas: np.ndarray) -> np.ndarray:
-    """Fixed-point pixels (..., 2) of points (..., 3) counted from the middle of the canvas."""
+    """Fixed-point pixels (..., 2) of points (..., 3) given relative to the centre of the canvas."""
     pixels = (points[..., :2] + canvas.shape[0] / 2) * (1 << _FRACTION)
     return np.round(np.clip(pixels, -(2**24), 2**24)).astype(np.int32)
 
 
 def _coloured_triangles() -> tuple[np.ndarray, np.ndarray]:
-    """Vertex numbers (898, 3) and colours (898, 3): lips' and lids' openings have their own."""
+    """Vertex numbers (898, 3) and colours (898, 3); the openings of mouth and eyes have their own colours."""
     triangles = load_face_mesh().triangles.numpy()
     colours = np.tile(np.array(SKIN, float), (len(triangles), 1))
     colours[np.isin(triangles, INNER_LIPS).all(1)] = MOUTH

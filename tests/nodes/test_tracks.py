@@ -149,7 +149,7 @@ class TestFiles:
         broken = track()
         broken.pose[0, 0] = torch.inf
         for kind in ("safetensors", "mat", "csv"):
-            with pytest.raises(TrackError, match="no numbers"):
+            with pytest.raises(TrackError, match="NaN"):
                 self.save(broken, format=kind)
         assert list(self.output.rglob("*")) == []
 

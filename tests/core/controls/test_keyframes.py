@@ -28,12 +28,12 @@ class TestText:
     @pytest.mark.parametrize(
         ("line", "reason"),
         [
-            ("happy=1", "expected a time first"),
-            ("-1 happy=1", "expected a time first"),
-            ("1m happy=1", "expected a time first"),
-            ("nan happy=1", "expected a time first"),
-            ("1e3 happy=1", "expected a time first"),
-            ("1", "a time without any value"),
+            ("happy=1", "expected a time at the start"),
+            ("-1 happy=1", "expected a time at the start"),
+            ("1m happy=1", "expected a time at the start"),
+            ("nan happy=1", "expected a time at the start"),
+            ("1e3 happy=1", "expected a time at the start"),
+            ("1", "the time has no values"),
             ("1 happy", "expected name=value"),
             ("1 happy=", "expected name=value"),
             ("1 happy=much", "expected name=value"),
@@ -41,7 +41,7 @@ class TestText:
             ("1 happy=nan", "from 0 to 1, got nan"),
             ("1 joy=1", "no control 'joy'"),
             ("1 happy=1 happy=0", "given twice"),
-            ("0.0s brows=1", "the same time as line 1"),
+            ("0.0s brows=1", "line 1 has the same time"),
             ("999999 happy=1", "up to 36000 seconds"),
         ],
     )

@@ -53,8 +53,8 @@ class TestSafetensors:
         write_coefficients(held, tmp_path / "x.safetensors")
         assert torch.equal(read_coefficients(tmp_path / "x.safetensors").pose, held.pose)
 
-    def test_what_is_no_number_is_not_written(self, tmp_path):
-        with pytest.raises(TrackError, match="no numbers"):
+    def test_nan_is_not_written(self, tmp_path):
+        with pytest.raises(TrackError, match="NaN"):
             write_coefficients(
                 Coefficients("open3", 25.0, pose=torch.full((2, 6), torch.nan)), tmp_path / "x.safetensors"
             )
@@ -66,27 +66,27 @@ class TestSafetensors:
             ({"weight": torch.zeros(2)}, None, "not written by Save Coefficients"),
             ({"pose": torch.zeros(2, 7)}, {"format": FORMAT, "basis": "open3", "fps": "25"}, r"\(T, 6\), got \(2, 7\)"),
             ({"pose": torch.zeros(2, 6)}, {"format": FORMAT, "basis": "open3", "fps": "0"}, "frame rate"),
-            ({"pose": torch.full((2, 6), torch.nan)}, {"format": FORMAT, "basis": "open3", "fps": "25"}, "no numbers"),
+            ({"pose": torch.full((2, 6), torch.nan)}, {"format": FORMAT, "basis": "open3", "fps": "25"}, "NaN"),
             ({"other": torch.zeros(2, 6)}, {"format": FORMAT, "basis": "open3", "fps": "25"}, "neither"),
             ({"pose": torch.zeros(0, 6)}, {"format": FORMAT, "basis": "open3", "fps": "25"}, "no frames"),
         ],
     )
     def test_other_content(self, tmp_path, tensors, metadata, message):
         save_file(tensors, tmp_path / "x.safetensors", metadata=metadata)
-        with pytest.raises(TrackError, match=rf"x.safetensors holds no usable coefficients.*{message}"):
+        with pytest.raises(TrackError, match=rf"x.safetensors contains no usable coefficients.*{message}"):
             read_coefficients(tmp_path / "x.safetensors")
 
     @pytest.mark.parametrize("metadata", [{"format": FORMAT}, {"format": FORMAT, "basis": "open3", "fps": "fast"}])
     def test_metadata_that_lack_a_fact(self, tmp_path, metadata):
         save_file({"pose": torch.zeros(2, 6)}, tmp_path / "x.safetensors", metadata=metadata)
-        with pytest.raises(TrackError, match="basis and frame rate"):
+        with pytest.raises(TrackError, match="basis or frame rate"):
             read_coefficients(tmp_path / "x.safetensors")
 
     def test_cut_short(self, tmp_path):
         write_coefficients(track(), tmp_path / "x.safetensors")
         content = (tmp_path / "x.safetensors").read_bytes()
         (tmp_path / "x.safetensors").write_bytes(content[: len(content) // 2])
-        with pytest.raises(TrackError, match="cut short"):
+        with pytest.raises(TrackError, match="incomplete"):
             read_coefficients(tmp_path / "x.safetensors")
 
 
@@ -125,11 +125,11 @@ class TestMat:
     @pytest.mark.parametrize(
         ("content", "message"),
         [
-            ({"other": np.zeros((2, 73))}, "under the name 'coeff_3dmm'; this one has none"),
+            ({"other": np.zeros((2, 73))}, "matrix named 'coeff_3dmm'; this file has none"),
             ({"coeff_3dmm": np.zeros((2, 64))}, r"70 or 73 .* shape \(2, 64\)"),
             ({"coeff_3dmm": np.zeros((2, 3, 73))}, r"shape \(2, 3, 73\)"),
             ({"coeff_3dmm": np.zeros((0, 73))}, "no frames"),
-            ({"coeff_3dmm": np.full((2, 73), np.nan)}, "no numbers"),
+            ({"coeff_3dmm": np.full((2, 73), np.nan)}, "NaN"),
             ({"coeff_3dmm": "a text"}, "has none"),
             ({"coeff_3dmm": np.array([{"a": 1}], dtype=object)}, "has none"),
             ({"coeff_3dmm": np.zeros((2, 73), np.complex64) + 1j}, "has none"),
@@ -137,13 +137,13 @@ class TestMat:
     )
     def test_other_content(self, tmp_path, content, message):
         savemat(tmp_path / "x.mat", content)
-        with pytest.raises(TrackError, match=rf"x.mat holds no usable coefficients.*{message}"):
+        with pytest.raises(TrackError, match=rf"x.mat contains no usable coefficients.*{message}"):
             read_coefficients(tmp_path / "x.mat")
 
     @pytest.mark.parametrize("content", [b"", b"no mat file at all " * 20, b"MATLAB 7.3 MAT-file" + bytes(109 + 512)])
     def test_no_mat_file(self, tmp_path, content):
         (tmp_path / "x.mat").write_bytes(content)
-        with pytest.raises(TrackError, match="holds no usable coefficients"):
+        with pytest.raises(TrackError, match="contains no usable coefficients"):
             read_coefficients(tmp_path / "x.mat")
 
     def test_hdf5_files_of_matlab_7_3(self, tmp_path):
@@ -157,7 +157,7 @@ class TestMat:
         write_mat(track(50), tmp_path / "x.mat")
         content = (tmp_path / "x.mat").read_bytes()
         (tmp_path / "x.mat").write_bytes(content[: int(len(content) * share)])
-        with pytest.raises(TrackError, match="cut short"):
+        with pytest.raises(TrackError, match="incomplete"):
             read_coefficients(tmp_path / "x.mat")
 
     @pytest.mark.parametrize("dtype", ["<f4", ">f8", "<i2", ">i4", "u1"])
@@ -185,7 +185,7 @@ class TestMat:
                 return (open, (str(tmp_path / "ran"), "w"))
 
         (tmp_path / "x.mat").write_bytes(pickle.dumps(Bomb()).ljust(300, b"."))
-        with pytest.raises(TrackError, match="holds no usable coefficients"):
+        with pytest.raises(TrackError, match="contains no usable coefficients"):
             read_coefficients(tmp_path / "x.mat")
         assert not (tmp_path / "ran").exists()
 
@@ -197,7 +197,7 @@ class TestOtherFiles:
 
     def test_other_kinds(self, tmp_path):
         (tmp_path / "x.npy").write_bytes(b"")
-        with pytest.raises(TrackError, match=r"x.npy: .* \.safetensors and \.mat files only"):
+        with pytest.raises(TrackError, match=r"x.npy: .* \.safetensors and \.mat files"):
             read_coefficients(tmp_path / "x.npy")
 
     def test_capital_suffix(self, tmp_path):

@@ -103,7 +103,7 @@ class TestJoin:
 
     @pytest.mark.parametrize("overlap", [0.2, 60.0, -0.1])
     def test_longer_than_a_track(self, overlap):
-        with pytest.raises(TrackError, match="the shorter one has 3"):
+        with pytest.raises(TrackError, match="only 3"):
             join(track(10), track(3), overlap)
 
 
@@ -112,11 +112,11 @@ class TestMismatch:
     def test_refused(self, mix):
         with pytest.raises(BasisMismatchError, match="open3.*bfm09"):
             mix(track(), track(basis="bfm09"))
-        with pytest.raises(TrackError, match="25 and 30 frames a second.*Edit Coefficients"):
+        with pytest.raises(TrackError, match="25 and 30 frames per second.*Edit Coefficients"):
             mix(track(), track(fps=30.0))
         with pytest.raises(TrackError, match="expression, pose in the first and pose in the second"):
             mix(track(), track(pose=torch.zeros(6, 6)))
-        with pytest.raises(TrackError, match="no numbers in 6 of 6"):
+        with pytest.raises(TrackError, match="NaN or infinity in 6 of 6"):
             mix(track(), track(pose=torch.full((6, 6), torch.nan), expression=torch.zeros(6, 64)))
 
     def test_blend_needs_one_length(self):
