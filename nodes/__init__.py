@@ -1,4 +1,4 @@
-"""The node layer: which nodes there are."""
+"""The node layer: the list of the nodes."""
 
 from __future__ import annotations
 

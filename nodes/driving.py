@@ -18,7 +18,7 @@ from .host import HostedPack, check_choice, progress
 
 LOG = logging.getLogger(__name__)
 BYTES_A_PIXEL = 100
-"""Working memory for one pixel of a frame: some frames as numbers, and what the networks cut out of them."""
+"""Working memory per pixel of a frame: a few frames as floats, and the crops of the networks."""
 
 
 class Extract3DMMFromVideo(io.ComfyNode):

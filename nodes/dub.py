@@ -107,7 +107,7 @@ class DubVideo(io.ComfyNode):
 
 
 def _marked(pictures: Iterable[Tensor]) -> Iterator[Tensor]:
-    """Pictures (3, H, W) with the invisible mark, if they can carry it."""
+    """Pictures (3, H, W) with the invisible mark, if they are large enough for it."""
     pattern: Tensor | None = None
     for picture in pictures:
         if not carries_mark(*picture.shape[1:]):

@@ -14,7 +14,7 @@ from . import inputs, sockets
 from .host import HostedPack, check_choice, to_device, to_host
 
 WAYS = ("blend", "crossfade", "concatenate")
-"""How two tracks are mixed."""
+"""The ways to mix two tracks."""
 ANGLES = {"pitch": "nod", "yaw": "turn to the side", "roll": "tilt"}
 
 

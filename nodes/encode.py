@@ -1,4 +1,4 @@
-"""Pictures, one at a time, to a VIDEO that lies in a file: a long one needs no more memory than a short one."""
+"""Pictures, one at a time -> a VIDEO in a file, so that a long video needs no more memory than a short one."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .convert import encodable_audio
 
 
 def video_from_pictures(pictures: Iterable[Tensor], fps: float, audio: Mapping[str, Any]) -> InputImpl.VideoFromFile:
-    """VIDEO, in the host's folder for temporary files, of pictures (3, H, W) in [0, 1], H and W even, with their sound.
+    """Write pictures (3, H, W) in [0, 1], H and W even, with their sound, to a VIDEO in the host's temporary folder.
 
-    Sound that lasts longer than the pictures is cut. Save Video copies the file as it is.
+    Sound that is longer than the pictures is cut. Save Video copies the file without changes.
     """
     folder = folder_paths.get_temp_directory()
     os.makedirs(folder, exist_ok=True)

@@ -175,7 +175,7 @@ def _directions(pack: HostedPack, face: SourceFace) -> torch.Tensor:
     model = pack.load_vertices()
     if model is not None:
         return action_directions(model, own_vertices(to_device(face, model.mean.device)))
-    # One pack after the other, so that a small graphics card need not hold both.
+    # One pack after the other: a small graphics card may not have room for both.
     teacher = hosted_open_pack()
     examples = draw_examples(teacher.core, to_device(face, teacher.load("extractor", "mapping", "renderer")))
     return read_examples(pack.core, to_device(examples, pack.load("extractor")), on_progress=progress())

@@ -21,7 +21,7 @@ FORMATS = ("safetensors", "mat", "csv")
 
 
 class SaveCoefficients(io.ComfyNode):
-    """COEFFS -> file, and the same COEFFS."""
+    """COEFFS -> file and COEFFS."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -113,7 +113,7 @@ def choices() -> list[str]:
 
 
 def _new_file(prefix: str, suffix: str) -> Path:
-    """A file in the output folder that does not exist yet, named as the host names pictures."""
+    """Path of a new file in the output folder, named as the host names pictures."""
     output = Path(folder_paths.get_output_directory()).resolve()
     if not prefix.strip() or not (output / prefix).resolve().is_relative_to(output):
         raise TrackError(f"filename_prefix must name a file in the output folder, such as SadTalker/x; got '{prefix}'.")

@@ -17,19 +17,19 @@ from ..sadtalker_core.errors import SadTalkerError
 from .convert import frames_from_image
 
 SHORTEST_CUT = 0.001
-"""Seconds by which a VIDEO that was cut is shorter than its file."""
+"""A VIDEO that is shorter than its file by more than so many seconds was cut."""
 
 
 @dataclass(frozen=True)
 class Frames:
-    """The pictures (3, H, W) in [0, 1] of a video, read anew at each iteration and not kept."""
+    """The pictures (3, H, W) in [0, 1] of a video, read again at each iteration and not kept in memory."""
 
     read: Callable[[], Iterator[Tensor]]
     count: int
-    """as far as the file tells, else 0"""
+    """number of pictures, or 0 if the file does not contain it"""
     fps: float
     pixels: int
-    """of one picture"""
+    """number of pixels of one picture"""
 
     def __iter__(self) -> Iterator[Tensor]:
         return self.read()
@@ -38,17 +38,17 @@ class Frames:
         return self.count
 
     def on(self, device: torch.device) -> Frames:
-        """The same pictures, each brought to a device when it is read."""
+        """The same pictures, each moved to a device when it is read."""
         return replace(self, read=lambda: (frame.to(device) for frame in self))
 
 
 def frames_of_video(video: Input.Video) -> Frames:
     """The pictures of a VIDEO.
 
-    A file is decoded as it is read; what another node made or cut is in memory already, or the host puts it there.
+    A file is decoded while it is read. A video that another node made or cut is in memory, or the host loads it.
 
     Raises:
-        SadTalkerError: there is no picture in it, or no frame rate.
+        SadTalkerError: the video has no pictures or no frame rate.
     """
     if isinstance(video, InputImpl.VideoFromFile):
         stream = _file_frames(video)
@@ -65,10 +65,10 @@ def frames_of_image(images: Tensor, fps: float) -> Frames:
 
 
 def frames_of_either(video: Input.Video | None, images: Tensor | None, fps: float) -> Frames:
-    """The pictures of the one that is connected; ``fps`` is that of the images.
+    """The pictures of the input that is connected; ``fps`` is the frame rate of the images.
 
     Raises:
-        SadTalkerError: none is, or both are.
+        SadTalkerError: neither or both are connected.
     """
     if video is not None and images is None:
         return frames_of_video(video)
@@ -78,15 +78,15 @@ def frames_of_either(video: Input.Video | None, images: Tensor | None, fps: floa
 
 
 def _file_frames(video: InputImpl.VideoFromFile) -> Frames | None:
-    """None for a part of a file, which only the host knows how to cut out."""
+    """The pictures of a whole file; None for a part of a file, which only the host can cut out."""
     with av.open(video.get_stream_source(), mode="r") as container:
         if not container.streams.video:
-            raise SadTalkerError("The file has no pictures, only sound. Choose a video.")
+            raise SadTalkerError("The file has only sound and no pictures. Choose a video.")
         stream = container.streams.video[0]
         length = None if container.duration is None else container.duration / av.time_base
         rate = stream.average_rate
         if not rate:
-            raise SadTalkerError("The video does not say how many frames a second it has. Convert it to mp4 first.")
+            raise SadTalkerError("The video file does not contain its frame rate. Convert it to mp4 first.")
         if length is not None and video.get_duration() < length - SHORTEST_CUT:
             return None
         count = stream.frames or round((length or 0) * rate)

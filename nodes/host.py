@@ -1,4 +1,4 @@
-"""What the host does for the core: hold the networks, choose devices, show progress, stop on request."""
+"""The services of the host for the core: hold the networks, choose devices, show progress, stop on request."""
 
 from __future__ import annotations
 
@@ -28,35 +28,35 @@ T = TypeVar("T")
 class HostedPack:
     """A model pack under the host's model manager; the value of a SADTALKER_PACK socket.
 
-    The manager refers to patchers weakly, so this object keeps them for as long as the socket value lives.
+    The manager has only weak references to patchers. This object keeps them alive as long as the socket value.
     """
 
     core: Pack
     patchers: Mapping[str, ModelPatcher]
-    """by the name of the pack's module that each of them moves"""
+    """by the name of the module of the pack that each of them moves"""
 
     def load(self, *stages: str, memory_required: int = 0) -> torch.device:
-        """Bring modules of the pack, by name, to the device they compute on, and return it.
+        """Bring modules of the pack, by name, to the device on which they compute, and return this device.
 
         Args:
-            memory_required: bytes that the computation needs beside the weights.
+            memory_required: bytes that the computation needs in addition to the weights.
         """
         return load_fully([self.patchers[stage] for stage in stages], memory_required)
 
     def load_vertices(self) -> MorphableModel | None:
-        """The face model of the pack, on the device it computes on; None where its coefficients have no vertices."""
+        """The face model of the pack, on the device on which it computes; None if the pack has none."""
         if self.core.vertices is not None:
             self.load("vertices")
         return self.core.vertices
 
 
 def load_fully(patchers: Sequence[ModelPatcher], memory_required: int) -> torch.device:
-    """Bring whole networks to the device they compute on, and return it; ``memory_required`` as in ``HostedPack``."""
-    # Plain torch modules cannot run with a part of their weights left behind.
+    """Bring whole networks to their computing device and return it; ``memory_required`` as in ``HostedPack``."""
+    # Plain torch modules cannot run with a part of their weights on another device.
     model_management.load_models_gpu(list(patchers), memory_required=memory_required, force_full_load=True)
     device = patchers[0].load_device
     for patcher in patchers:
-        patcher.model.to(device)  # --novram leaves them behind in spite of force_full_load
+        patcher.model.to(device)  # with --novram, force_full_load does not move them
     return device
 
 
@@ -78,12 +78,12 @@ def to_device(value: T, device: torch.device) -> T:
 
 
 def to_host(value: T) -> T:
-    """A tensor or a value of the flow where the host wants what travels between nodes."""
+    """A tensor or a value of the flow, on the device where the host keeps values between nodes."""
     return to_device(value, model_management.intermediate_device())
 
 
 def progress() -> Progress:
-    """A progress bar on the node that runs; each step is also a point where the user's Cancel takes effect."""
+    """A progress bar on the running node; at each step the user's Cancel can take effect."""
     bar = ProgressBar(1)
 
     def report(done: int, total: int) -> None:
@@ -94,37 +94,37 @@ def progress() -> Progress:
 
 
 def in_batches(run: Callable[[int], T], batch_size: int) -> T:
-    """``run(batch_size)``; when the device's memory does not suffice, again with half the batch, down to one."""
+    """``run(batch_size)``; if the device runs out of memory, it is run again with half the batch, down to one."""
     while True:
         try:
             return run(batch_size)
         except model_management.OOM_EXCEPTION:
             if batch_size == 1:
                 raise
-        # Here, and not in the handler, the tensors of the failed attempt are gone.
+        # Only here, outside the handler, are the tensors of the failed attempt released.
         batch_size //= 2
-        LOG.warning("Not enough memory on the device; going on with a batch of %d.", batch_size)
+        LOG.warning("Not enough memory on the device; trying again with a batch of %d.", batch_size)
         model_management.soft_empty_cache()
 
 
 def render_memory(renderer: Renderer, pixels: int, batch_size: int) -> int:
-    """Bytes that a renderer needs beside its weights for a batch of frames of so many pixels each."""
+    """Bytes that a renderer needs in addition to its weights for a batch of frames with ``pixels`` pixels each."""
     return batch_size * pixels * renderer.bytes_per_pixel
 
 
 def largest_frame(picture: Tensor, size: int) -> int:
-    """Pixels that a frame of a picture (3, H, W) has at most, for a longer side of ``size``, or of its own."""
+    """Largest number of pixels of a frame of a picture (3, H, W), with a longer side of ``size`` or the picture's."""
     return (own_size(max(picture.shape[1:])) if size == OWN_SIZE else size) ** 2
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> bool | str:
-    """What ``validate_inputs`` returns for a COMBO, which ComfyUI 0.3.75 does not check; None means a linked input."""
+    """The result of ``validate_inputs`` for a COMBO, which ComfyUI 0.3.75 does not check; None is a linked input."""
     if value is None or value in choices:
         return True
     return f"{name} must be one of {', '.join(choices)}; got '{value}'."
 
 
 def _owner(module: nn.Module, modules: Mapping[str, nn.Module]) -> str:
-    """Name of the module of the pack that contains ``module``, so that no weight is moved by two patchers."""
+    """Name of the largest module of the pack that contains ``module``, so that no weight is moved by two patchers."""
     holders = [name for name, holder in modules.items() if any(part is module for part in holder.modules())]
     return max(holders, key=lambda name: sum(1 for _ in modules[name].modules()))

@@ -1,4 +1,4 @@
-"""Inputs that several nodes share, so that each has one range and one wording."""
+"""Inputs that several nodes share; each has one range and one text."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def watermark() -> io.Input:
     return io.Boolean.Input(
         "watermark",
         default=True,
-        optional=True,  # graphs saved for the host's interface do not have it yet
+        optional=True,  # saved graphs may not have it
         tooltip="Whether to put an invisible mark into the frames that says that AI made them. It survives compression "
         "and resizing, and Detect Watermark finds it. Frames smaller than about 208x208 pixels are too small for it.",
     )

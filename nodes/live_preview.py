@@ -1,8 +1,9 @@
-"""The picture in an Expression Editor node that follows its sliders: a route of the host's own server.
+"""The picture in an Expression Editor node that follows the sliders: a route of the host's own server.
 
-POST /sadtalker/preview with {"token": ..., "values": {name: number}} answers a JPEG, or {"error": ...} with a status:
-400 what came is not understood, 404 the portrait is gone (run the node again), 409 the machine is busy (ask again
-later), 413 too much came. It reads no files, and draws only portraits that an Expression Editor has just shown.
+POST /sadtalker/preview with {"token": ..., "values": {name: number}} returns a JPEG, or {"error": ...} with a status:
+400 the request is not valid, 404 the portrait is no longer kept (run the node again), 409 the machine is busy (try
+again later), 413 the request is too large. It reads no files and draws only portraits that an Expression Editor has
+shown.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ from .host import HostedPack, render_memory, to_host
 LOG = logging.getLogger(__name__)
 ROUTE = "/sadtalker/preview"
 MAX_BODY = 16_384
-"""Bytes of a request; one with all sliders has some 600."""
+"""Largest request in bytes; one with all sliders has about 600."""
 MAX_SUBJECTS = 8
-"""Portraits that are kept, the latest."""
+"""Number of portraits that are kept; the oldest is dropped."""
 JPEG_QUALITY = 88
 _RUNNING = "The queue is running."
 
@@ -45,11 +46,11 @@ class _Kept:
     face: SourceFace
     directions: Tensor | None
     subject: PreviewSubject | None = None
-    """prepared when it is first asked for"""
+    """prepared at the first request"""
 
 
 class Subjects:
-    """The portraits that editors have shown, by tokens that cannot be guessed."""
+    """The portraits that editors have shown, by random tokens."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
@@ -66,15 +67,15 @@ class Subjects:
         return token
 
     def draw(self, token: str, values: Mapping[str, float], idle: AbstractContextManager[None]) -> bytes:
-        """JPEG of the portrait under the sliders' values.
+        """JPEG of the portrait with the values of the sliders.
 
         Args:
-            idle: entered while the networks are brought to their device; no graph may then start.
+            idle: entered while the networks are moved to their device; no graph may start during this time.
 
         Raises:
-            UnknownTokenError: it is not, or no longer, kept.
-            BusyError: another picture is being drawn, or ``idle`` says so.
-            SadTalkerError: the values cannot be shown.
+            UnknownTokenError: the portrait is not kept, or no longer.
+            BusyError: another picture is being drawn, or ``idle`` raises it.
+            SadTalkerError: the values cannot be drawn.
         """
         with self._lock:
             kept = self._kept.get(token)
@@ -89,11 +90,11 @@ class Subjects:
 
 
 class UnknownTokenError(SadTalkerError):
-    """A preview is asked for of a portrait that is not kept."""
+    """A preview was requested for a portrait that is not kept."""
 
 
 class BusyError(SadTalkerError):
-    """A preview is asked for while the machine does something else."""
+    """A preview was requested while the machine is busy."""
 
 
 SUBJECTS = Subjects()
@@ -103,19 +104,19 @@ def read_request(body: bytes) -> tuple[str, dict[str, float]]:
     """Token and values of a request.
 
     Raises:
-        ControlError: it is no such request, or a value is out of its range.
+        ControlError: the request is not valid, or a value is out of range.
     """
     try:
         content = json.loads(body)
     except ValueError as error:  # bad JSON and bad UTF-8
         raise ControlError("Expected JSON.") from error
     except RecursionError as error:
-        raise ControlError("Expected JSON, not so deep.") from error
+        raise ControlError("The JSON is nested too deeply.") from error
     if not isinstance(content, dict) or set(content) != {"token", "values"}:
         raise ControlError('Expected {"token": ..., "values": {...}}.')
     token, values = content["token"], content["values"]
     if not isinstance(token, str) or not isinstance(values, dict):
-        raise ControlError("Expected the token as a text and the values as an object.")
+        raise ControlError("Expected a string as token and an object as values.")
     checked: dict[str, float] = {}
     for name, value in values.items():
         if name not in NAMES:
@@ -127,7 +128,7 @@ def read_request(body: bytes) -> tuple[str, dict[str, float]]:
 
 
 async def answer(body: bytes, queue: Any) -> tuple[int, bytes | str]:
-    """Status and JPEG, or status and reason, for a request's body.
+    """Status and JPEG, or status and reason, for the body of a request.
 
     Args:
         queue: the host's queue of graphs.
@@ -144,13 +145,13 @@ async def answer(body: bytes, queue: Any) -> tuple[int, bytes | str]:
     except RuntimeError as error:
         if not queue.get_tasks_remaining():
             raise
-        # A graph that started in the meantime took the networks from the device.
-        LOG.debug("A preview was given up: %s", error)
+        # A graph that has started in the meantime moved the networks off the device.
+        LOG.debug("A preview was abandoned: %s", error)
         return 409, _RUNNING
 
 
 def add_preview_route() -> None:
-    """Add the route to the host's server; does nothing where there is none (a test, a tool)."""
+    """Add the route to the host's server; does nothing if there is no server (in a test or a tool)."""
     from server import PromptServer, web
 
     server = getattr(PromptServer, "instance", None)
@@ -173,7 +174,7 @@ def add_preview_route() -> None:
 
 @contextmanager
 def _while_idle(queue: Any) -> Iterator[None]:
-    """Holds the host's queue, so that no graph starts; a graph that runs owns the networks."""
+    """Hold the host's queue, so that no graph starts; raises ``BusyError`` if one runs, since it uses the networks."""
     with queue.mutex:
         if queue.queue or queue.currently_running:
             raise BusyError(_RUNNING)

@@ -1,4 +1,4 @@
-"""Socket types of the pack. What travels through each is a frozen dataclass; the names are global, hence the prefix."""
+"""Socket types of the pack. The values are frozen dataclasses. The names are global and therefore have a prefix."""
 
 from __future__ import annotations
 
@@ -17,4 +17,4 @@ Blink = io.Custom("SADTALKER_BLINK")
 Keypoints = io.Custom("SADTALKER_KEYPOINTS")
 """``flow.Keypoints``"""
 Restorer = io.Custom("SADTALKER_RESTORER")
-"""``enhance.HostedRestorer``: a face restoration network, held by the host's model manager; or None for none"""
+"""``enhance.HostedRestorer``: a face restoration network, held by the host's model manager; or None"""
