@@ -115,7 +115,8 @@ class DetectWatermark(io.ComfyNode):
             node_id="SadTalkerDetectWatermark",
             display_name="Detect Watermark",
             category="SadTalker/finish",
-            description="Looks for the invisible mark of Talking Head and Watermark in a video or in pictures.",
+            description="Looks for the invisible mark of Talking Head, Talking Faces, Dub Video and Watermark in a "
+            "video or in pictures.",
             is_output_node=True,
             inputs=[
                 io.Image.Input("images", optional=True, tooltip="A picture, or frames of one video."),
