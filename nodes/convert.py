@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from comfy_api.latest import Input, InputImpl, Types
+from einops import rearrange
 from scipy.signal import resample_poly
 from torch import Tensor
 
@@ -46,12 +47,12 @@ def picture_from_image(image: Tensor) -> Tensor:
         alpha = pixels[..., -1:]
         colour = colour * alpha + (1 - alpha)
     _check_not_white(colour)
-    return colour.expand(-1, -1, 3).permute(2, 0, 1).contiguous()
+    return rearrange(colour.expand(-1, -1, 3), "h w c -> c h w").contiguous()
 
 
 def image_from_frames(frames: Tensor) -> Tensor:
     """IMAGE (T, H, W, 3) of frames (T, 3, H, W)."""
-    return frames.permute(0, 2, 3, 1).contiguous()
+    return rearrange(frames, "t c h w -> t h w c").contiguous()
 
 
 def frames_from_image(image: Tensor) -> Tensor:
@@ -62,7 +63,7 @@ def frames_from_image(image: Tensor) -> Tensor:
     """
     if image.ndim != 4 or image.shape[3] not in (3, 4) or 0 in image.shape:
         raise SadTalkerError(f"Expected an IMAGE of shape (frames, height, width, 3), got {tuple(image.shape)}.")
-    return image[..., :3].permute(0, 3, 1, 2)
+    return rearrange(image[..., :3], "t h w c -> t c h w")
 
 
 def one_mask(mask: Tensor, height: int, width: int) -> Tensor:

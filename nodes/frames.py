@@ -14,6 +14,7 @@ from comfy_api.latest import Input, InputImpl
 from torch import Tensor
 
 from ..sadtalker_core.errors import SadTalkerError
+from ..sadtalker_core.pictures.levels import Levels, pictures_of
 from .convert import frames_from_image
 
 SHORTEST_CUT = 0.001
@@ -97,11 +98,11 @@ def _file_frames(video: InputImpl.VideoFromFile) -> Frames | None:
 def _decoded(video: InputImpl.VideoFromFile) -> Iterator[Tensor]:
     with closing(av.open(video.get_stream_source(), mode="r")) as container:
         for frame in container.decode(video=0):
-            yield torch.from_numpy(_upright(frame)).permute(2, 0, 1).float() / 255
+            yield pictures_of(_upright(frame))
 
 
-def _upright(frame: Any) -> np.ndarray[Any, Any]:
-    """(H, W, 3) of a frame, turned as its file says: phones store what they film upright lying on its side."""
+def _upright(frame: Any) -> Levels:
+    """Levels (H, W, 3) of a frame, rotated as its file says: phones store upright videos rotated."""
     pixels = frame.to_ndarray(format="rgb24")
     quarters = round(getattr(frame, "rotation", 0) / 90)
-    return np.ascontiguousarray(np.rot90(pixels, quarters)) if quarters else pixels
+    return np.rot90(pixels, quarters)

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
-import numpy as np
 from PIL import Image
 from torch import Tensor
 
@@ -28,6 +27,7 @@ from ..sadtalker_core.controls.preview import PreviewSubject, draw_subject, prep
 from ..sadtalker_core.controls.sliders import NAMES, check_value
 from ..sadtalker_core.errors import ControlError, SadTalkerError
 from ..sadtalker_core.flow import SourceFace, move_to
+from ..sadtalker_core.pictures.levels import levels_of
 from .host import HostedPack, render_memory, to_host
 
 LOG = logging.getLogger(__name__)
@@ -193,7 +193,6 @@ def _draw(kept: _Kept, values: Mapping[str, float], idle: AbstractContextManager
 
 
 def _jpeg(frame: Tensor) -> bytes:
-    levels = (frame.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
     file = BytesIO()
-    Image.fromarray(np.ascontiguousarray(levels)).save(file, "JPEG", quality=JPEG_QUALITY)
+    Image.fromarray(levels_of(frame)).save(file, "JPEG", quality=JPEG_QUALITY)
     return file.getvalue()

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..errors import TrackError
 from ..flow import SAMPLE_RATE, Waveform
+from ..pictures.levels import pictures_of
 from .channels import ANGLES, OPENINGS, PLACES, Channels
 
 MIN_WIDTH, MIN_HEIGHT, MAX_SIDE = 512, 256, 4096
@@ -174,4 +175,4 @@ class _Canvas:
 
     def picture(self) -> Tensor:
         small = self.image.resize((self.width, self.height), Image.Resampling.BOX)
-        return torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1).float() / 255
+        return pictures_of(np.array(small))

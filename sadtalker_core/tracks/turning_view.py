@@ -15,6 +15,7 @@ from ..face.morphable import VERTICES
 from ..face.regions import INNER_LIPS, LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS
 from ..face.topology import load_face_mesh
 from ..flow import Keypoints
+from ..pictures.levels import pictures_of
 from ..progress import Progress, no_progress
 
 MIN_SIZE, MAX_SIZE = 64, 2048
@@ -61,7 +62,7 @@ def turning_view(
         canvas = np.full((size * SHARPNESS, size * SHARPNESS, 3), BACKGROUND, np.uint8)
         draw(canvas, shape @ _turn(angle))
         small = cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)
-        frames[number] = torch.from_numpy(small).permute(2, 0, 1).float() / 255
+        frames[number] = pictures_of(small)
         on_progress(number + 1, len(points))
     return frames
 
