@@ -11,7 +11,7 @@ from ..sadtalker_core.errors import SadTalkerError
 from ..sadtalker_core.face.framing import FRAMINGS
 from ..sadtalker_core.face.motion import MISSING, face_motion
 from ..sadtalker_core.flow import BlinkCurve, Coefficients, MelWindows, SourceFace
-from ..sadtalker_core.tracks.driving import PARTS, add_driving, hold_portrait, match_blink
+from ..sadtalker_core.tracks.driving import DRIVING_PARTS, add_driving, hold_portrait, match_blink
 from . import inputs, sockets
 from .frames import frames_of_either
 from .host import HostedPack, check_choice, progress
@@ -105,8 +105,8 @@ class ReferenceMotion(io.ComfyNode):
                 inputs.coefficients("The driving track: the motion to add, from Extract 3DMM from Video.", "reference"),
                 io.Combo.Input(
                     "part",
-                    options=list(PARTS),
-                    default=next(iter(PARTS)),
+                    options=list(DRIVING_PARTS),
+                    default=next(iter(DRIVING_PARTS)),
                     tooltip="Which part of the driving motion is added: the head motion, the expression, or both.",
                 ),
                 sockets.Coeffs.Input(
@@ -127,7 +127,7 @@ class ReferenceMotion(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, part: str | None = None) -> bool | str:
-        return check_choice("part", part, tuple(PARTS))
+        return check_choice("part", part, tuple(DRIVING_PARTS))
 
     @classmethod
     def execute(

@@ -8,14 +8,14 @@ from comfy_api.latest import io
 
 from ..sadtalker_core.flow import Coefficients, MelWindows, SourceFace
 from ..sadtalker_core.tracks.edit import EXTENSIONS, FASTEST, MAX_FRAMES, SLOWEST, TrackEdit, edit_track
-from ..sadtalker_core.tracks.mix import PARTS, blend, join
+from ..sadtalker_core.tracks.mix import BLEND_PARTS, blend, join
 from ..sadtalker_core.tracks.scale import combine
 from . import inputs, sockets
 from .host import HostedPack, check_choice, to_device, to_host
 
 WAYS = ("blend", "crossfade", "concatenate")
 """The ways to mix two tracks."""
-ANGLES = {"pitch": "nod", "yaw": "turn to the side", "roll": "tilt"}
+_OFFSETS = {"pitch": "nod", "yaw": "turn to the side", "roll": "tilt"}
 
 
 class CombineCoefficients(io.ComfyNode):
@@ -57,7 +57,7 @@ class EditCoefficients(io.ComfyNode):
                 inputs.coefficients("The track to edit."),
                 inputs.expression_scale(),
                 inputs.pose_scale(),
-                *(_offset(name, what) for name, what in ANGLES.items()),
+                *(_offset(name, what) for name, what in _OFFSETS.items()),
                 _smoothing("expression", "the face"),
                 _smoothing("pose", "the head"),
                 io.Float.Input(
@@ -143,8 +143,8 @@ class MixCoefficients(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "part",
-                    options=list(PARTS),
-                    default=PARTS[0],
+                    options=list(BLEND_PARTS),
+                    default=BLEND_PARTS[0],
                     tooltip="For blend: the part that is taken from the second track. mouth, eyes and brows need the "
                     "open networks; connect pack.",
                 ),
@@ -173,7 +173,7 @@ class MixCoefficients(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, way: str | None = None, part: str | None = None) -> bool | str:
         checked = check_choice("way", way, WAYS)
-        return checked if checked is not True else check_choice("part", part, PARTS)
+        return checked if checked is not True else check_choice("part", part, BLEND_PARTS)
 
     @classmethod
     def execute(

@@ -25,12 +25,12 @@ from .host import HostedPack, progress, render_memory, to_device, to_host
 from .live_preview import SUBJECTS
 from .load import hosted_open_pack
 
-TURNS = {
+_TURNS = {
     "pitch": "Nod of the head in degrees: more looks down",
     "yaw": "Turn of the head in degrees: more turns to the right of the picture",
     "roll": "Tilt of the head in degrees: more tilts counterclockwise",
 }
-KEYFRAMES = (
+_KEYFRAMES = (
     "Values over time, one line for each keyframe: a time in seconds, or a frame such as 30f, then name=value for any "
     "sliders, for example: 1.5 happy=0.8 brows=0.3. e0 to e63 are single coefficients. A control named in a line "
     "overrides its slider; its value changes smoothly from line to line. If empty, only the sliders are used."
@@ -53,8 +53,8 @@ class ExpressionEditor(io.ComfyNode):
                 inputs.pack(),
                 inputs.face(),
                 *(_slider(name, control.meaning, control.lowest, 1.0, 0.01) for name, control in CONTROLS.items()),
-                *(_slider(name, TURNS[name], -LARGEST_SLIDER_ANGLE, LARGEST_SLIDER_ANGLE, 0.5) for name in ANGLES),
-                io.String.Input("keyframes", default="", multiline=True, tooltip=KEYFRAMES),
+                *(_slider(name, _TURNS[name], -LARGEST_SLIDER_ANGLE, LARGEST_SLIDER_ANGLE, 0.5) for name in ANGLES),
+                io.String.Input("keyframes", default="", multiline=True, tooltip=_KEYFRAMES),
                 sockets.Coeffs.Input(
                     "coefficients",
                     optional=True,

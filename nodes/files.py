@@ -11,7 +11,7 @@ from comfy_api.latest import io
 from ..sadtalker_core.errors import TrackError
 from ..sadtalker_core.flow import Coefficients
 from ..sadtalker_core.tracks.channels import channels
-from ..sadtalker_core.tracks.files import SUFFIXES, read_coefficients, write_coefficients, write_mat, write_table
+from ..sadtalker_core.tracks.files import TRACK_SUFFIXES, read_coefficients, write_coefficients, write_mat, write_table
 from ..sadtalker_core.tracks.matching import check_track
 from . import inputs, sockets
 from .host import HostedPack, check_choice
@@ -109,7 +109,11 @@ class LoadCoefficients(io.ComfyNode):
 def choices() -> list[str]:
     """Files of the input folder that may hold a track."""
     folder = Path(folder_paths.get_input_directory())
-    return sorted(path.name for path in folder.iterdir() if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+    return (
+        sorted(path.name for path in folder.iterdir() if path.suffix.lower() in TRACK_SUFFIXES)
+        if folder.is_dir()
+        else []
+    )
 
 
 def _new_file(prefix: str, suffix: str) -> Path:

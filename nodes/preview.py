@@ -11,7 +11,7 @@ from ..sadtalker_core.flow import Coefficients, Keypoints
 from ..sadtalker_core.tracks.channels import channels
 from ..sadtalker_core.tracks.matching import check_track
 from ..sadtalker_core.tracks.plot import MAX_SIDE, MIN_HEIGHT, MIN_WIDTH, plot_channels
-from ..sadtalker_core.tracks.turning_view import MAX_SIZE, MIN_SIZE, turning_view
+from ..sadtalker_core.tracks.turning_view import LARGEST_VIEW, SMALLEST_VIEW, turning_view
 from . import inputs, sockets
 from .convert import image_from_frames, waveform_from_audio
 from .host import HostedPack, progress, to_host
@@ -71,8 +71,8 @@ class PreviewKeypoints(io.ComfyNode):
                 io.Int.Input(
                     "size",
                     default=512,
-                    min=MIN_SIZE,
-                    max=MAX_SIZE,
+                    min=SMALLEST_VIEW,
+                    max=LARGEST_VIEW,
                     step=2,
                     tooltip="Width and height of the pictures in pixels.",
                 ),

@@ -11,7 +11,7 @@ from . import inputs, sockets
 from .convert import image_from_frames
 from .host import HostedPack, in_batches, progress, render_memory, to_device, to_host
 
-ANGLES = {"yaw": "Turn of the head to the side", "pitch": "Nod of the head", "roll": "Tilt of the head"}
+_TURNS = {"yaw": "Turn of the head to the side", "pitch": "Nod of the head", "roll": "Tilt of the head"}
 
 
 class MappingNet(io.ComfyNode):
@@ -30,7 +30,7 @@ class MappingNet(io.ComfyNode):
                 sockets.Coeffs.Input(
                     "coefficients", tooltip="A track with expression and pose, from Combine Coefficients."
                 ),
-                *(_angle(name, what) for name, what in ANGLES.items()),
+                *(_angle(name, what) for name, what in _TURNS.items()),
             ],
             outputs=[
                 sockets.Keypoints.Output(display_name="keypoints", tooltip="Points of the face, one set per frame.")

@@ -13,7 +13,7 @@ from ..time_series import at_times
 from .edit import continuation, extend, resample, steps
 from .matching import check_track, stream_of
 
-PARTS = {"head motion": ("pose",), "expression": ("expression",), "everything": ("expression", "pose")}
+DRIVING_PARTS = {"head motion": ("pose",), "expression": ("expression",), "everything": ("expression", "pose")}
 """The streams of the driving track that are added, by the name that a user sees."""
 
 
@@ -23,20 +23,20 @@ def add_driving(track: Coefficients, driving: Coefficients, part: str = "head mo
     The driving track is resampled to the frame rate of ``track``. If it is shorter, it repeats from its start.
 
     Args:
-        part: one of ``PARTS``.
+        part: one of ``DRIVING_PARTS``.
 
     Raises:
         BasisMismatchError: the tracks have different bases.
         TrackError: a stream is missing or contains NaN or infinity, or ``part`` is unknown.
     """
-    if part not in PARTS:
-        raise TrackError(f"The part must be one of {', '.join(PARTS)}; got '{part}'.")
+    if part not in DRIVING_PARTS:
+        raise TrackError(f"The part must be one of {', '.join(DRIVING_PARTS)}; got '{part}'.")
     check_basis("Reference Motion", track.basis, driving.basis)
     check_track(track)
     check_track(driving)
     matched = match_track(driving, len(track), track.fps)
     changes = {}
-    for name in PARTS[part]:
+    for name in DRIVING_PARTS[part]:
         stream = stream_of(track, name)
         motion = stream_of(matched, name).to(stream)
         changes[name] = stream + (motion - motion[:1])

@@ -21,7 +21,7 @@ from .channels import Channels
 from .matching import STREAMS, check_track, stream_of, streams_of
 from .matlab import LARGEST, read_matrix
 
-SUFFIXES = (".safetensors", ".mat")
+TRACK_SUFFIXES = (".safetensors", ".mat")
 """Suffixes of the files that can be read."""
 FORMAT = "sadtalker coefficients 1"
 """The value of ``format`` in the metadata of our files."""
@@ -84,7 +84,7 @@ def read_coefficients(path: Path) -> Coefficients:
     readers = {".safetensors": _read_safetensors, ".mat": _read_mat}
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise TrackError(f"{path.name}: coefficients can only be read from {' and '.join(SUFFIXES)} files.")
+        raise TrackError(f"{path.name}: coefficients can only be read from {' and '.join(TRACK_SUFFIXES)} files.")
     try:
         track = reader(path)
         check_track(track)

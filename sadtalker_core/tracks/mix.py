@@ -13,7 +13,7 @@ from ..flow import Coefficients
 from .matching import check_same_length, check_same_rate, check_track, stream_of, streams_of
 from .regions import REGIONS, region_projection
 
-PARTS = ("everything", "expression", "head motion", *REGIONS)
+BLEND_PARTS = ("everything", "expression", "head motion", *REGIONS)
 """The part that ``blend`` takes from the second track."""
 
 
@@ -28,15 +28,15 @@ def blend(
 
     Args:
         weight: 0 gives that part of the first track, 1 that of the second.
-        part: one of ``PARTS``; mouth, eyes and brows are regions of the expression.
+        part: one of ``BLEND_PARTS``; mouth, eyes and brows are regions of the expression.
         model: its vertices separate mouth, eyes and brows; required for these regions.
 
     Raises:
         BasisMismatchError: the tracks and the model do not all have the same basis.
         TrackError: lengths, frame rates or streams differ, or a track contains NaN or infinity.
     """
-    if part not in PARTS:
-        raise TrackError(f"The part must be one of {', '.join(PARTS)}; got '{part}'.")
+    if part not in BLEND_PARTS:
+        raise TrackError(f"The part must be one of {', '.join(BLEND_PARTS)}; got '{part}'.")
     for track in (first, second):
         check_track(track)
     check_same_rate(first, second)

@@ -18,7 +18,8 @@ from ..flow import Keypoints
 from ..pictures.levels import pictures_of
 from ..progress import Progress, no_progress
 
-MIN_SIZE, MAX_SIZE = 64, 2048
+SMALLEST_VIEW, LARGEST_VIEW = 64, 2048
+"""Range of the side of the pictures in pixels."""
 SWING_SECONDS = 6.0
 """Duration of one cycle: from the front to one side, to the other side, and back."""
 BACKGROUND, SKIN, MOUTH, EYE, IRIS, POINT = (
@@ -48,8 +49,10 @@ def turning_view(
     Raises:
         SadTalkerError: ``size`` or ``swing`` is out of range, or a keypoint is NaN or infinite.
     """
-    if not (MIN_SIZE <= size <= MAX_SIZE and size % 2 == 0):
-        raise SadTalkerError(f"The size must be an even number from {MIN_SIZE} to {MAX_SIZE} pixels, got {size}.")
+    if not (SMALLEST_VIEW <= size <= LARGEST_VIEW and size % 2 == 0):
+        raise SadTalkerError(
+            f"The size must be an even number from {SMALLEST_VIEW} to {LARGEST_VIEW} pixels, got {size}."
+        )
     if not 0 <= swing <= 90:
         raise SadTalkerError(f"The swing must be from 0 to 90 degrees, got {swing}.")
     if not bool(keypoints.driving.isfinite().all()):

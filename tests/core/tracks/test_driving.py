@@ -3,7 +3,13 @@ import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import BasisMismatchError, TrackError
 from sadtalker_pack.sadtalker_core.flow import BlinkCurve, Coefficients
-from sadtalker_pack.sadtalker_core.tracks.driving import PARTS, add_driving, hold_portrait, match_blink, match_track
+from sadtalker_pack.sadtalker_core.tracks.driving import (
+    DRIVING_PARTS,
+    add_driving,
+    hold_portrait,
+    match_blink,
+    match_track,
+)
 
 
 def track(frames, fps=25.0, basis="bfm09"):
@@ -20,7 +26,7 @@ class TestAddDriving:
         assert np.allclose(result.pose.numpy(), given.pose.numpy() + tiled - tiled[:1], atol=1e-6)
         assert result.expression is given.expression
 
-    @pytest.mark.parametrize("part", PARTS)
+    @pytest.mark.parametrize("part", DRIVING_PARTS)
     def test_a_driving_track_at_rest_adds_nothing(self, part):
         given = track(9)
         still = Coefficients("bfm09", 25.0, torch.ones(4, 64), torch.ones(4, 6))

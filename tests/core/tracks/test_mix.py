@@ -3,7 +3,7 @@ import torch
 from sadtalker_pack.sadtalker_core.errors import BasisMismatchError, TrackError
 from sadtalker_pack.sadtalker_core.face.regions import CHIN, LEFT_BROW, LEFT_EYE, OUTER_LIPS, RIGHT_BROW, RIGHT_EYE
 from sadtalker_pack.sadtalker_core.flow import Coefficients
-from sadtalker_pack.sadtalker_core.tracks.mix import PARTS, blend, join
+from sadtalker_pack.sadtalker_core.tracks.mix import BLEND_PARTS, blend, join
 from sadtalker_pack.sadtalker_core.tracks.regions import REGIONS, region_projection, region_weights
 
 FEATURES = {
@@ -19,7 +19,7 @@ def track(frames=6, fps=25.0, basis="open3", **streams):
 
 
 class TestBlend:
-    @pytest.mark.parametrize("part", PARTS)
+    @pytest.mark.parametrize("part", BLEND_PARTS)
     def test_weight_nought_is_the_first(self, part, model):
         first, second = track(), track()
         mixed = blend(first, second, 0.0, part, model)
