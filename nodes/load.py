@@ -10,13 +10,15 @@ from comfy_api.latest import io
 from ..sadtalker_core.files.assets import OPEN_ASSETS
 from ..sadtalker_core.files.read import SUFFIXES, weight_files
 from ..sadtalker_core.pack import Pack
-from ..sadtalker_core.packs.official.load import SIZES, load_official_pack
+from ..sadtalker_core.packs import table
+from ..sadtalker_core.packs.official.load import SIZES
 from ..sadtalker_core.packs.open.load import load_open_pack
+from ..sadtalker_core.packs.table import PackKind
 from . import sockets
 from .host import HostedPack, check_choice, host_pack
 
 FOLDER = "sadtalker"
-"""Of official checkpoints, below ComfyUI's models folder and in extra_model_paths.yaml."""
+"""Folder of the official checkpoints, below ComfyUI's models folder and in extra_model_paths.yaml."""
 EVALUATION = "evaluation"
 """Folder in it for the weights of the measures, which are no models to choose."""
 OPEN = "open (built in)"
@@ -24,25 +26,26 @@ AUTOMATIC = "auto"
 OFFICIAL_SIZES = (AUTOMATIC, *map(str, SIZES))
 
 
-def register_folder() -> None:
-    """Tell the host of our folder, and which files in it are models; folders that a person added stay."""
-    folder_paths.add_model_folder_path(FOLDER, str(Path(folder_paths.models_dir) / FOLDER))
-    paths, _ = folder_paths.folder_names_and_paths[FOLDER]
-    folder_paths.folder_names_and_paths[FOLDER] = (paths, set(SUFFIXES))
+def register_folders() -> None:
+    """Tell the host of the packs' folders, and which files in them are models; folders that a person added stay."""
+    for folder in _folders():
+        folder_paths.add_model_folder_path(folder, str(Path(folder_paths.models_dir) / folder))
+        paths, _ = folder_paths.folder_names_and_paths[folder]
+        folder_paths.folder_names_and_paths[folder] = (paths, set(SUFFIXES))
 
 
 def choices() -> list[str]:
-    """What the list of models shows: the built-in one, then a person's files."""
-    files = folder_paths.get_filename_list(FOLDER)
-    return [OPEN, *(name for name in files if Path(name).parts[0] != EVALUATION)]
+    """What the list of models shows: the packs that come with the nodes, then a person's files."""
+    files = [name for folder in _folders() for name in folder_paths.get_filename_list(folder)]
+    return [*_built_in(), *(name for name in files if Path(name).parts[0] != EVALUATION)]
 
 
 def load_pack(model: str, official_size: str) -> Pack:
     """The pack that a choice stands for."""
-    if model == OPEN:
-        return load_open_pack()
-    path = Path(folder_paths.get_full_path_or_raise(FOLDER, model))
-    return load_official_pack(path, size=None if official_size == AUTOMATIC else int(official_size))
+    if model in _built_in():
+        return _built_in()[model].load(None, None)
+    kind, path = _kind_of_file(model)
+    return kind.load(path, None if official_size == AUTOMATIC else int(official_size))
 
 
 def hosted_open_pack() -> HostedPack:
@@ -95,14 +98,33 @@ class LoadModels(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, model: str, official_size: str = AUTOMATIC) -> str:
-        if model == OPEN:
+        if model in _built_in():
             return open_pack_fingerprint()
-        path = folder_paths.get_full_path(FOLDER, model)
-        return _fingerprint(Path(path).parent) if path else ""
+        paths = (folder_paths.get_full_path(folder, model) for folder in _folders())
+        return next((_fingerprint(Path(path).parent) for path in paths if path), "")
 
     @classmethod
     def execute(cls, model: str, official_size: str = AUTOMATIC) -> io.NodeOutput:
         return io.NodeOutput(host_pack(load_pack(model, official_size)))
+
+
+def _built_in() -> dict[str, PackKind]:
+    """The packs that come with the nodes, by the name in the list of models."""
+    return {f"{kind.name} (built in)": kind for kind in table.KINDS if kind.folder is None}
+
+
+def _folders() -> list[str]:
+    """The host's model folders that packs are loaded from."""
+    return [kind.folder for kind in table.KINDS if kind.folder is not None]
+
+
+def _kind_of_file(model: str) -> tuple[PackKind, Path]:
+    """The kind of pack in whose folder a chosen file lies, and its path; the host's error where it lies in none."""
+    kinds = [kind for kind in table.KINDS if kind.folder is not None]
+    for kind in kinds:
+        if path := folder_paths.get_full_path(kind.folder, model):
+            return kind, Path(path)
+    return kinds[-1], Path(folder_paths.get_full_path_or_raise(kinds[-1].folder, model))
 
 
 def _fingerprint(folder: Path) -> str:
@@ -111,4 +133,4 @@ def _fingerprint(folder: Path) -> str:
     return ";".join(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in facts)
 
 
-register_folder()
+register_folders()

@@ -5,13 +5,17 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import folder_paths
 import pytest
 from comfy.model_patcher import ModelPatcher
-from sadtalker_pack.nodes.load import FOLDER, OPEN, register_folder
+from sadtalker_pack.nodes.load import FOLDER, OPEN, register_folders
 from sadtalker_pack.sadtalker_core.errors import WeightsError
+from sadtalker_pack.sadtalker_core.packs import table
+from sadtalker_pack.sadtalker_core.packs.open.load import load_open_pack
+from sadtalker_pack.sadtalker_core.packs.table import PackKind
 from sadtalker_pack.tests.nodes.comfy_host import pack_nodes, run_node
 from sadtalker_pack.tests.support.official_files import write_official_release
 
@@ -33,7 +37,7 @@ def folders(monkeypatch, tmp_path):
 @pytest.fixture
 def models(folders):
     """The folder below the host's own."""
-    register_folder()
+    register_folders()
     folder = folders / "models" / FOLDER
     folder.mkdir(parents=True)
     return folder
@@ -72,7 +76,7 @@ def read_search_paths(config: Path) -> None:
 
 class TestFolder:
     def test_without_files_there_is_the_open_pack(self, folders):
-        register_folder()
+        register_folders()
         assert offered() == [OPEN]
 
     def test_lists_weights_alone(self, models):
@@ -94,9 +98,9 @@ class TestFolder:
             f"mine:\n  base_path: {folders}\n  is_default: {is_default}\n  {FOLDER}: checkpoints/talking\n",
         )
         if registered_first:
-            register_folder()
+            register_folders()
         read_search_paths(config)
-        register_folder()
+        register_folders()
         write(folders / "checkpoints" / "talking" / "a.safetensors")
         write(folders / "checkpoints" / "talking" / "notes.txt")
         write(folders / "models" / FOLDER / "b.pth.tar")
@@ -185,3 +189,36 @@ class TestLoading:
     def test_a_file_that_went_away_is_named(self, models):
         with pytest.raises(FileNotFoundError, match=r"gone\.pth"):
             run_node("SadTalkerLoadModels", model="gone.pth")
+
+
+class TestAnotherPack:
+    """A third pack is a row of the table; nothing else has to know it."""
+
+    @pytest.fixture
+    def seen(self, monkeypatch):
+        calls = []
+
+        def load(path, size):
+            calls.append((path, size))
+            return replace(load_open_pack(), name="third")
+
+        kinds = (*table.KINDS, PackKind("third", "third_models", load), PackKind("fourth", None, load))
+        monkeypatch.setattr(table, "KINDS", kinds)
+        return calls
+
+    def test_is_listed_and_loaded(self, folders, seen):
+        register_folders()
+        file = write(folders / "models" / "third_models" / "weights.safetensors")
+        assert offered() == [OPEN, "fourth (built in)", "weights.safetensors"]
+        for choice, path in (("weights.safetensors", file), ("fourth (built in)", None)):
+            assert load_models().validate_inputs(model=choice) is True
+            (pack,) = run_node("SadTalkerLoadModels", model=choice)
+            assert pack.core.name == "third"
+            assert seen[-1] == (path, None)
+
+    def test_changes_with_its_files(self, folders, seen):
+        register_folders()
+        file = write(folders / "models" / "third_models" / "weights.safetensors")
+        before = load_models().fingerprint_inputs(model="weights.safetensors")
+        write(file, "more")
+        assert before != load_models().fingerprint_inputs(model="weights.safetensors")
