@@ -144,8 +144,7 @@ class Enhance(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="Weight of what the restorer adds: 0 leaves the face as it is. A lower weight keeps more "
-                    "likeness.",
+                    tooltip="Weight of what the restorer adds. 0 adds nothing; less than 1 keeps more likeness.",
                 ),
                 io.Float.Input(
                     "stability",
@@ -172,14 +171,12 @@ class Enhance(io.ComfyNode):
                 io.UpscaleModel.Input(
                     "upscale_model",
                     optional=True,
-                    tooltip="Enlarges the frames around the face, from Load Upscale Model. If not connected, bicubic "
-                    "interpolation is used.",
+                    tooltip="Enlarges what is around the face. If not connected, bicubic interpolation is used.",
                 ),
                 sockets.Pack.Input(
                     "pack",
                     optional=True,
-                    tooltip="The networks whose landmarks find the face, from Load Models. If not connected, the "
-                    "built-in ones are used.",
+                    tooltip="The networks that find the face. If not connected, the built-in ones are used.",
                 ),
             ],
             outputs=[io.Image.Output(display_name="frames", tooltip="The enhanced frames, for Create Video.")],
