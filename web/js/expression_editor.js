@@ -1,11 +1,11 @@
-// The picture in an Expression Editor node follows its sliders once the graph has run: see nodes/live_preview.py.
+// After the graph has run, the picture in an Expression Editor node follows the sliders: see nodes/live_preview.py.
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 
 const NODE = "SadTalkerExpressionEditor";
-const PAUSE = 60; // milliseconds without a change before a picture is asked for
-const RETRY = 250; // milliseconds until a busy server is asked again
-const PATIENCE = 40; // such retries; then the next change asks again
+const PAUSE = 60; // milliseconds without a change before a picture is requested
+const RETRY = 250; // milliseconds before a busy server gets the next request
+const PATIENCE = 40; // largest number of these retries; after that, only the next change sends a request
 
 function sliderValues(node) {
   const sliders = node.widgets.filter((widget) => typeof widget.value === "number");
@@ -35,7 +35,7 @@ async function askForPicture(node, retries = 0) {
     const headers = { "Content-Type": "application/json" };
     response = await api.fetchApi("/sadtalker/preview", { method: "POST", headers, body });
     if (response.ok) showPicture(node, await response.blob());
-    else if (response.status === 404) node.previewToken = null; // gone until the graph runs again
+    else if (response.status === 404) node.previewToken = null; // no longer kept until the graph runs again
   } catch (error) {
     console.warn("SadTalker: no preview", error);
   }
