@@ -21,6 +21,7 @@ from sadtalker_core.files.assets import OPEN_ASSETS
 from sadtalker_core.flow import Coefficients, SourceFace
 from sadtalker_core.pack import Pack
 from sadtalker_core.packs.open.load import load_open_pack
+from sadtalker_core.pictures.levels import levels_of
 
 from .common import ROOT
 from .end_to_end_case import read_picture
@@ -60,11 +61,11 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=512, help="longer side of the frames, pixels")
     given = parser.parse_args()
     pack = load_open_pack()
-    faces = [extract_face(pack.landmarker, pack.extractor, read_picture(path), size=given.size) for path in given.pictures]
+    pictures = map(read_picture, given.pictures)
+    faces = [extract_face(pack.landmarker, pack.extractor, picture, size=given.size) for picture in pictures]
     sheet = torch.cat([face_rows(pack, face) for face in faces], 1)
-    levels = (sheet * 255).round().byte().permute(1, 2, 0).numpy()
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(levels).save(given.out, quality=QUALITY)
+    Image.fromarray(levels_of(sheet)).save(given.out, quality=QUALITY)
     print(f"{given.out}: {sheet.shape[2]}x{sheet.shape[1]}")
 
 

@@ -22,11 +22,10 @@ from torch import Tensor
 from sadtalker_core.audio.waveform import mono_waveform
 from sadtalker_core.audio.windows import mel_windows
 from sadtalker_core.expnet.blink import random_blink
-from sadtalker_core.expnet.predict import predict_expression
 from sadtalker_core.face.extract import extract_face
 from sadtalker_core.flow import MODEL_FPS
 from sadtalker_core.packs.open.load import load_open_pack
-from sadtalker_core.posevae.predict import predict_pose
+from sadtalker_core.pictures.levels import pictures_of
 from sadtalker_core.render.frames import render_frames
 from sadtalker_core.tracks.scale import combine
 
@@ -60,22 +59,9 @@ def measure_case(
     pack = timed("load the open pack", load_open_pack)
     mel = timed("audio to mel", lambda: mel_windows(mono_waveform(speech, rate), MODEL_FPS))
     face = timed("extract 3DMM", lambda: extract_face(pack.landmarker, pack.extractor, picture, size=size))
-    own_expression, own_pose = face.coefficients.expression, face.coefficients.pose
-    assert own_expression is not None
-    assert own_pose is not None
     blink = timed("blink", lambda: random_blink(len(mel), mel.fps, _generator(seed)))
-    expression = timed(
-        "ExpNet",
-        lambda: predict_expression(
-            pack.expnet, mel, own_expression[0], blink, smoothing=pack.speech_smoothing
-        ),
-    )
-    pose = timed(
-        "PoseVAE",
-        lambda: predict_pose(
-            pack.posevae, mel, own_pose[0], 0, _generator(seed), sampling=pack.pose_sampling
-        ),
-    )
+    expression = timed("ExpNet", lambda: pack.express(mel, face.expression, blink))
+    pose = timed("PoseVAE", lambda: pack.move_head(mel, face.pose, 0, _generator(seed)))
     keypoints = timed("mapping", lambda: pack.mapping.keypoints(face, combine(expression, pose)))
     frames = timed("face render", lambda: render_frames(pack.renderer, face, keypoints))
     content = timed("mp4 encode", lambda: encode_mp4(frames, MODEL_FPS, speech, rate))
@@ -94,8 +80,7 @@ def measure_case(
 
 def read_picture(path: Path) -> Tensor:
     """(3, H, W) RGB in [0, 1]."""
-    pixels = np.asarray(Image.open(path).convert("RGB"))
-    return torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 255
+    return pictures_of(np.asarray(Image.open(path).convert("RGB")))
 
 
 def demo_speech(seconds: float) -> tuple[Tensor, int]:

@@ -19,12 +19,12 @@ from torch import Tensor
 
 from sadtalker_core.audio.waveform import mono_waveform
 from sadtalker_core.audio.windows import mel_windows
-from sadtalker_core.controls.directions import action_directions, own_shape
+from sadtalker_core.controls.directions import action_directions
 from sadtalker_core.controls.sliders import apply_controls
 from sadtalker_core.dub_video import dub
-from sadtalker_core.expnet.predict import predict_expression
 from sadtalker_core.face.extract import extract_face
 from sadtalker_core.face.framing import FRAMINGS, OWN_SIZE
+from sadtalker_core.face.morphable import own_vertices
 from sadtalker_core.face.motion import FaceMotion, face_motion
 from sadtalker_core.face.regions import FACE_OVAL, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from sadtalker_core.finish.sharpen.detail import transfer_detail
@@ -141,8 +141,9 @@ def edits(scene: Scene) -> list[list[Tile]]:
 def mixtures(scene: Scene) -> list[list[Tile]]:
     """Speech, a smile with raised brows, and parts of the second in the first."""
     model = scene.pack.vertices
+    assert model is not None  # the open pack has them
     first = scene.track(scene.demo)
-    directions = action_directions(model, own_shape(model, scene.demo))
+    directions = action_directions(model, own_vertices(scene.demo))
     curves = {"smile": torch.full((len(first),), 1.0), "brows_up": torch.full((len(first),), 1.0)}
     still = edit_track(first, TrackEdit(expression_scale=0.0, pose_scale=0.0), scene.demo.coefficients)
     second = apply_controls(still, curves, directions)
@@ -167,9 +168,7 @@ def video_blinks(scene: Scene) -> list[list[Tile]]:
     frames = scene.frames(scene.other, track, tuple(range(len(scene.mel))))
     motion = face_motion(scene.pack.landmarker, scene.pack.extractor, list(frames), MODEL_FPS)
     blink = match_blink(motion.blink, len(scene.mel), scene.mel.fps)
-    own, pack = scene.demo.coefficients, scene.pack
-    assert own.expression is not None
-    expression = predict_expression(pack.expnet, scene.mel, own.expression[0], blink, smoothing=pack.speech_smoothing)
+    expression = scene.pack.express(scene.mel, scene.demo.expression, blink)
     shut = int(blink.closure.argmax())
     moments = tuple(min(max(shut + step, 0), len(frames) - 1) for step in (-3, -2, -1, 0, 2, 4))
     drawn = scene.frames(scene.demo, combine(expression, scene.track(scene.demo)), moments)

@@ -19,7 +19,7 @@ from torch import Tensor
 from sadtalker_core.audio.windows import mel_windows
 from sadtalker_core.expnet.model import ExpNet
 from sadtalker_core.expnet.predict import predict_expression
-from sadtalker_core.flow import SAMPLE_RATE, BlinkCurve, Coefficients, Crop, SourceFace, Waveform
+from sadtalker_core.flow import SAMPLE_RATE, BlinkCurve, Crop, SourceFace, Waveform
 from sadtalker_core.packs.official.keypoints import KEYPOINTS, KeypointDetector
 from sadtalker_core.packs.official.mapping import CROP_CHANNELS, WINDOW, MappingNetwork
 from sadtalker_core.packs.official.regressor import FaceRegressor
@@ -50,15 +50,13 @@ def audio_case() -> dict[str, Any]:
     expnet, posevae, regressor = (network.eval() for network in (ExpNet(), PoseVAE(), FaceRegressor()))
     waveform = Waveform(torch.randn(SPEECH_SECONDS * SAMPLE_RATE) * 0.1)
     mel = mel_windows(waveform)
-    reference, blink = torch.zeros(64), BlinkCurve(torch.zeros(len(mel)), mel.fps)
+    own, blink = torch.zeros(64), BlinkCurve(torch.zeros(len(mel)), mel.fps)
     aligned = torch.rand(1, 3, 224, 224)
     generator = torch.Generator().manual_seed(0)
     return {
         "mel": _seconds(lambda: mel_windows(waveform), SPEECH_SECONDS),
-        "ExpNet": _seconds(lambda: predict_expression(expnet, mel, reference, blink), SPEECH_SECONDS),
-        "PoseVAE": _seconds(
-            lambda: predict_pose(posevae, mel, reference[:6], 0, generator), SPEECH_SECONDS
-        ),
+        "ExpNet": _seconds(lambda: predict_expression(expnet, mel, own, blink), SPEECH_SECONDS),
+        "PoseVAE": _seconds(lambda: predict_pose(posevae, mel, own[:6], 0, generator), SPEECH_SECONDS),
         "3DMM regressor": _seconds(lambda: regressor(aligned), 1),
     }
 
@@ -78,7 +76,7 @@ def render_case(*, size: int, batch: int, warmup: int, repeats: int) -> dict[str
 
 
 def plain_case(*, size: int, batch: int, warmup: int, repeats: int) -> dict[str, Any]:
-    """Seconds for a frame of the same generator, computed as the reference does."""
+    """Seconds for a frame of the same generator, computed as the original does."""
     networks = _networks()  # all of them, so that both processes hold the same weights
     generator = networks[-1].generator
     picture, (source, driving) = _portrait(size).cropped[None], _keypoints(batch)
@@ -109,10 +107,10 @@ def _networks() -> tuple[KeypointDetector, MappingNetwork, NeuralRenderer]:
 
 
 def _portrait(size: int) -> SourceFace:
-    own = Coefficients(BASIS, 25, torch.zeros(1, 64), torch.zeros(1, 6))
     picture = torch.rand(3, size, size)
     crop = Crop(0, 0, size, size, size, size)
-    return SourceFace(picture, picture, crop, torch.zeros(478, 3), torch.zeros(80), own)
+    shape = torch.zeros(478, 3), torch.zeros(80)
+    return SourceFace(picture, picture, crop, *shape, basis=BASIS, expression=torch.zeros(64), pose=torch.zeros(6))
 
 
 def _keypoints(batch: int) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -33,6 +34,26 @@ def _register_pack() -> None:
 
 if "sadtalker_pack" not in sys.modules:
     _register_pack()
+
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    torch.set_num_threads(1)  # each core has a worker of its own
+
+LONGEST_FIRST = ("host", "core/evaluation", "core/training", "benchmarks", "parity", "nodes")
+"""Folders whose tests take longest; what is left for last should be short, so that no worker waits for another."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together what shares costly fixtures when several workers run: a file, and all that uses the one server."""
+    for item in items:
+        place = item.path.relative_to(ROOT / "tests")
+        item.add_marker(pytest.mark.xdist_group("host" if place.parts[0] == "host" else place.as_posix()))
+    items.sort(key=lambda item: _rank(item.path.relative_to(ROOT / "tests")))
+
+
+def _rank(place: Path) -> int:
+    ranks = [number for number, folder in enumerate(LONGEST_FIRST) if place.is_relative_to(folder)]
+    return ranks[0] if ranks else len(LONGEST_FIRST)
 
 
 @pytest.fixture(autouse=True)

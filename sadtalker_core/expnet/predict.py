@@ -41,9 +41,9 @@ def predict_expression(
     starts = start.expand(frames, -1)
     ratio = starts.new_zeros(frames) if blink is None else _matching_closure(blink, mel, starts)
     parts: list[Tensor] = []
-    for start in range(0, frames, batch_size):
-        parts.append(expnet.hear(mel.windows[start : start + batch_size]))
-        on_progress(min(start + batch_size, frames), frames)
+    for done in range(0, frames, batch_size):
+        parts.append(expnet.hear(mel.windows[done : done + batch_size]))
+        on_progress(min(done + batch_size, frames), frames)
     audio = _smoothed(torch.cat(parts), smoothing)
     return expnet.express(audio, starts, ratio[:, None])
 

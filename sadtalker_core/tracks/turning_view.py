@@ -64,7 +64,7 @@ def turning_view(
         angle = radians(swing) * sin(2 * pi * number / keypoints.fps / SWING_SECONDS)
         canvas = np.full((size * SHARPNESS, size * SHARPNESS, 3), BACKGROUND, np.uint8)
         draw(canvas, shape @ _turn(angle))
-        small = cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)
+        small = np.asarray(cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
         frames[number] = pictures_of(small)
         on_progress(number + 1, len(points))
     return frames

@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from tflite import BuiltinOperator, Model, TensorType
+from tflite import BuiltinOperator, Model, TensorType  # pyright: ignore[reportMissingImports]
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -162,7 +162,7 @@ def read_geometry(metadata: bytes) -> dict[str, Tensor]:
 
 
 def _run_original(model: bytes, pictures: Tensor) -> list[Tensor]:
-    from ai_edge_litert.interpreter import Interpreter
+    from ai_edge_litert.interpreter import Interpreter  # pyright: ignore[reportMissingImports]
 
     interpreter = cast(Any, Interpreter(model_content=model))
     interpreter.allocate_tensors()

@@ -138,7 +138,7 @@ def person_matte(picture: Tensor, landmarks: Tensor) -> Tensor:
     reach = max(1, round(_EDGE * face_width * small.shape[1] / width))
     # Poles and cords behind a head, and bridges to other things of its colours, are thin.
     thick = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (4 * reach + 1, 4 * reach + 1))
-    person = largest_part(cv2.morphologyEx(found, cv2.MORPH_OPEN, thick))
+    person = largest_part(np.asarray(cv2.morphologyEx(found, cv2.MORPH_OPEN, thick), np.uint8))
     guide = torch.from_numpy(small).to(picture).permute(2, 0, 1)[None] / 255
     hard = torch.from_numpy(person).to(picture)[None, None]
     slope, offset = _guided(guide, hard, reach)

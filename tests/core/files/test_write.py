@@ -2,8 +2,8 @@
 
 import pytest
 import torch
+from sadtalker_pack.sadtalker_core.files import write
 from sadtalker_pack.sadtalker_core.files.write import write_whole
-from sadtalker_pack.sadtalker_core.packs.official.checkpoints import export
 from safetensors.torch import load_file
 
 
@@ -23,7 +23,7 @@ def test_a_write_that_is_stopped_leaves_the_file_of_before(tmp_path, monkeypatch
         target.write_bytes(path.read_bytes()[:20])
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(export, "save_file", disk_full)
+    monkeypatch.setattr(write, "save_file", disk_full)
     with pytest.raises(OSError, match="No space left"):
         write_whole(path, {"weight": torch.zeros(3)})
     assert load_file(path)["weight"].tolist() == [1, 1, 1]
