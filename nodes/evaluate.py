@@ -18,7 +18,7 @@ from ..sadtalker_core.flow import Waveform
 from ..sadtalker_core.metrics.face_clip import Film, TrackedFilm, at_model_rate, face_clip, source_face, track_film
 from ..sadtalker_core.metrics.figure_table import Evaluation, as_json, figures_table
 from ..sadtalker_core.metrics.metric_list import METRICS
-from ..sadtalker_core.metrics.video_metrics import CLIP_SECONDS, MetricSet, Surroundings
+from ..sadtalker_core.metrics.video_metrics import CLIP_SECONDS, MetricResources, MetricSet
 from . import inputs
 from .convert import picture_from_image, waveform_from_audio
 from .driving import BYTES_A_PIXEL
@@ -94,7 +94,7 @@ class Evaluate(io.ComfyNode):
             reference=_real(reference, landmarker, device),
             source=portrait,
         )
-        metrics = MetricSet.make(METRICS, Surroundings(weights_folder(), device))
+        metrics = MetricSet.make(METRICS, MetricResources(weights_folder(), device))
         evaluation = Evaluation((metrics.measure(clip),), metrics.of_set())
         table = figures_table(evaluation, name="this video")
         report = json.dumps(as_json(evaluation), indent=2, ensure_ascii=False)

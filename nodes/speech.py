@@ -15,8 +15,8 @@ from ..sadtalker_core.expnet.blink import (
     BLINKS_PER_MINUTE,
     MAX_BLINKS_PER_MINUTE,
     draw_from,
+    original_blink,
     random_blink,
-    reference_blink,
 )
 from ..sadtalker_core.flow import BlinkCurve, Coefficients, MelWindows, SourceFace
 from ..sadtalker_core.tracks.driving import match_track
@@ -200,7 +200,7 @@ class Blink(io.ComfyNode):
     def execute(cls, mel: MelWindows, rate: float, seed: int, pattern: str = PATTERNS[0]) -> io.NodeOutput:
         generator = torch.Generator().manual_seed(seed)
         if pattern == "original":
-            blink = reference_blink(len(mel), partial(draw_from, generator=generator), mel.fps)
+            blink = original_blink(len(mel), partial(draw_from, generator=generator), mel.fps)
         else:
             blink = random_blink(len(mel), mel.fps, generator, rate=rate)
         return io.NodeOutput(to_host(blink))

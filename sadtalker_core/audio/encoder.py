@@ -7,7 +7,7 @@ from torch import Tensor, nn
 AUDIO_FEATURES = 512
 
 
-class ConvBlock(nn.Module):
+class AudioBlock(nn.Module):
     """Convolution, batch norm, optional residual, ReLU."""
 
     def __init__(
@@ -32,17 +32,17 @@ class ConvBlock(nn.Module):
 def audio_encoder() -> nn.Sequential:
     """Thirteen blocks that turn mel windows (B, 1, 80, 16) into features (B, 512, 1, 1)."""
     return nn.Sequential(
-        ConvBlock(1, 32, 3, 1, 1),
-        ConvBlock(32, 32, 3, 1, 1, residual=True),
-        ConvBlock(32, 32, 3, 1, 1, residual=True),
-        ConvBlock(32, 64, 3, (3, 1), 1),  # 27 x 16
-        ConvBlock(64, 64, 3, 1, 1, residual=True),
-        ConvBlock(64, 64, 3, 1, 1, residual=True),
-        ConvBlock(64, 128, 3, 3, 1),  # 9 x 6
-        ConvBlock(128, 128, 3, 1, 1, residual=True),
-        ConvBlock(128, 128, 3, 1, 1, residual=True),
-        ConvBlock(128, 256, 3, (3, 2), 1),  # 3 x 3
-        ConvBlock(256, 256, 3, 1, 1, residual=True),
-        ConvBlock(256, AUDIO_FEATURES, 3, 1, 0),  # 1 x 1
-        ConvBlock(AUDIO_FEATURES, AUDIO_FEATURES, 1, 1, 0),
+        AudioBlock(1, 32, 3, 1, 1),
+        AudioBlock(32, 32, 3, 1, 1, residual=True),
+        AudioBlock(32, 32, 3, 1, 1, residual=True),
+        AudioBlock(32, 64, 3, (3, 1), 1),  # 27 x 16
+        AudioBlock(64, 64, 3, 1, 1, residual=True),
+        AudioBlock(64, 64, 3, 1, 1, residual=True),
+        AudioBlock(64, 128, 3, 3, 1),  # 9 x 6
+        AudioBlock(128, 128, 3, 1, 1, residual=True),
+        AudioBlock(128, 128, 3, 1, 1, residual=True),
+        AudioBlock(128, 256, 3, (3, 2), 1),  # 3 x 3
+        AudioBlock(256, 256, 3, 1, 1, residual=True),
+        AudioBlock(256, AUDIO_FEATURES, 3, 1, 0),  # 1 x 1
+        AudioBlock(AUDIO_FEATURES, AUDIO_FEATURES, 1, 1, 0),
     )

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from ..face.regions import FACE_OVAL
 from ..flow import Crop
+from ..pictures.ramps import smoothstep
 
 LOWER_FACE = (132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 327, 2, 98)
 """Its outline: from the picture's left earlobe along the jaw to the right one, and back below the nose."""
@@ -28,8 +29,7 @@ def lower_face_mask(points: Tensor, crop: Crop) -> Tensor:
     inside = np.zeros((crop.height, crop.width), np.uint8)
     cv2.fillConvexPoly(inside, cv2.convexHull(np.rint(outline).astype(np.int32)), 1)
     distance = torch.from_numpy(cv2.distanceTransform(1 - inside, cv2.DIST_L2, 5))
-    share = (1 - (distance / width - _MARGIN) / _FADE).clamp(0, 1)
-    return share * share * (3 - 2 * share) * _inside_border(crop)
+    return smoothstep((1 - (distance / width - _MARGIN) / _FADE).clamp(0, 1)) * _inside_border(crop)
 
 
 def lay_over(picture: Tensor, crop: Crop, frame: Tensor, mask: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from ..metrics.figure_table import as_json as evaluation_as_json
 from ..metrics.figure_table import figures_table
 from ..metrics.metric_list import METRICS
 from ..metrics.report import markdown_table
-from ..metrics.video_metrics import MetricSet, Surroundings
+from ..metrics.video_metrics import MetricResources, MetricSet
 from ..pack import Pack
 from ..packs.open.load import load_open_pack
 from ..training.open_pack import HELD_OUT_EVERY
@@ -88,7 +88,7 @@ def _add_video(command: argparse.ArgumentParser) -> None:
 def _run_video(given: argparse.Namespace) -> None:
     landmarker = load_open_pack().landmarker
     metrics = MetricSet.make(
-        {name: METRICS[name] for name in given.measures}, Surroundings(given.weights, torch.device(given.device))
+        {name: METRICS[name] for name in given.measures}, MetricResources(given.weights, torch.device(given.device))
     )
     folders = VideoFolders(given.videos, given.references, given.sources, given.cropped)
     with tqdm(desc="videos", unit="video") as bar:

@@ -14,7 +14,7 @@ from ..errors import SadTalkerError
 from ..face.morphable import MorphableModel
 from ..files.write import write_whole
 from ..flow import MODEL_FPS, SAMPLE_RATE, Waveform
-from ..training.tracks import VIDEO_SUFFIXES, read_track, track_video
+from ..training.tracks import VIDEO_SUFFIXES, read_cached_track, track_video
 
 DEFAULT_TRACKS = Path("runs/evaluation/tracks")
 
@@ -76,7 +76,7 @@ def _tracked(path: Path, tracks: Path) -> Path:
 
 
 def _read_clip(path: Path, track: Path) -> RealClip:
-    stored = read_track(track, "evaluation")
+    stored = read_cached_track(track, "evaluation")
     waveform = stored.waveform
     if waveform is not None:
         needed = stored.points.shape[0] * SAMPLE_RATE // MODEL_FPS

@@ -16,12 +16,12 @@ BLINKS_PER_MINUTE = 17.0
 MAX_BLINKS_PER_MINUTE = 60.0
 REFRACTORY_SECONDS = 0.4
 """Least time with open eyes between two blinks, and before the first."""
-SHORTEST_SECONDS, LONGEST_SECONDS = 0.15, 0.35
+SHORTEST_BLINK_SECONDS, LONGEST_BLINK_SECONDS = 0.15, 0.35
 CLOSING_SHARE = 1 / 3
 """Of a blink: lids fall about twice as fast as they rise."""
 
-REFERENCE_SHAPE = (0.5, 0.9, 1.0, 0.9, 0.5)
-REFERENCE_PAUSES = (10, 70)
+ORIGINAL_SHAPE = (0.5, 0.9, 1.0, 0.9, 0.5)
+ORIGINAL_PAUSES = (10, 70)
 """Frames before a blink of the reference: from, and up to but not including."""
 
 
@@ -46,12 +46,12 @@ def random_blink(frames: int, fps: float, generator: torch.Generator, *, rate: f
     if rate == 0:
         return curve
     refractory = max(REFRACTORY_SECONDS, 2 / fps)
-    mean_wait = max(0.0, 60 / rate - refractory - (SHORTEST_SECONDS + LONGEST_SECONDS) / 2)
+    mean_wait = max(0.0, 60 / rate - refractory - (SHORTEST_BLINK_SECONDS + LONGEST_BLINK_SECONDS) / 2)
     end = 0.0
     while True:
         one, other, length = torch.rand(3, generator=generator, dtype=torch.float64).tolist()
         start = end + refractory - mean_wait / 2 * (log1p(-one) + log1p(-other))
-        duration = SHORTEST_SECONDS + (LONGEST_SECONDS - SHORTEST_SECONDS) * length
+        duration = SHORTEST_BLINK_SECONDS + (LONGEST_BLINK_SECONDS - SHORTEST_BLINK_SECONDS) * length
         end = start + duration
         if end * fps > frames - 2:
             return curve
@@ -62,7 +62,7 @@ def random_blink(frames: int, fps: float, generator: torch.Generator, *, rate: f
         closure[first : first + len(lid)] = lid
 
 
-def reference_blink(frames: int, choose: Callable[[range], int], fps: float = MODEL_FPS) -> BlinkCurve:
+def original_blink(frames: int, choose: Callable[[range], int], fps: float = MODEL_FPS) -> BlinkCurve:
     """The reference's curve: five frames for each blink, 10 to 69 between two of them, meant for 25 frames a second.
 
     Clips that are too short for a choice of pauses (up to 21 frames) get no blink.
@@ -71,21 +71,21 @@ def reference_blink(frames: int, choose: Callable[[range], int], fps: float = MO
         choose: draws one number of a range, as ``random.Random(seed).choice`` does.
     """
     closure = torch.zeros(frames)
-    shortest, longest = REFERENCE_PAUSES
+    shortest, longest = ORIGINAL_PAUSES
     pauses = range(shortest, min(frames // 2, longest))
     start = 0
     while pauses:
         start += choose(pauses)
-        end = start + len(REFERENCE_SHAPE)
+        end = start + len(ORIGINAL_SHAPE)
         if end >= frames:
             break
-        closure[start:end] = torch.tensor(REFERENCE_SHAPE)
+        closure[start:end] = torch.tensor(ORIGINAL_SHAPE)
         start = end
     return BlinkCurve(closure, fps)
 
 
 def draw_from(pauses: range, generator: torch.Generator) -> int:
-    """One number of a range; with a generator on the CPU the ``choose`` of ``reference_blink``."""
+    """One number of a range; with a generator on the CPU the ``choose`` of ``original_blink``."""
     return pauses[int(torch.randint(len(pauses), (), generator=generator))]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torchvision.ops import box_iou
 
 from ..checks import check_shape
 from ..files.read import load_strictly, read_safetensors
@@ -266,7 +267,8 @@ def _merge(points: Tensor, scores: Tensor) -> tuple[FaceDetection, ...]:
     points = points[kept][order]
     faces: list[FaceDetection] = []
     while len(scores):
-        same = _overlap(points[0, :2], points[:, :2]) > _OVERLAP
+        boxes = points[:, :2].flatten(1)
+        same = box_iou(boxes[:1], boxes)[0] > _OVERLAP
         same[0] = True
         weights = scores[same] / scores[same].sum()
         mean = (weights[:, None, None] * points[same]).sum(0)
@@ -275,14 +277,6 @@ def _merge(points: Tensor, scores: Tensor) -> tuple[FaceDetection, ...]:
         inside = ((centres > mean[0]) & (centres < mean[1])).all(1)
         points, scores = points[~(same | inside)], scores[~(same | inside)]
     return tuple(sorted(faces, key=lambda face: -face.area))
-
-
-def _overlap(box: Tensor, boxes: Tensor) -> Tensor:
-    """Intersection over union (N,) of a box (2, 2) and boxes (N, 2, 2), each a pair of corners."""
-    sides = torch.minimum(box[1], boxes[:, 1]) - torch.maximum(box[0], boxes[:, 0])
-    shared = sides.clamp_min(0).prod(1)
-    total = (box[1] - box[0]).prod() + (boxes[:, 1] - boxes[:, 0]).prod(1) - shared
-    return shared / total.clamp_min(1e-6)
 
 
 def fit_square(pictures: Tensor, size: int) -> Tensor:

@@ -7,6 +7,7 @@ import re
 from functools import cache
 
 import torch
+from scipy.interpolate import RBFInterpolator
 from torch import Tensor
 
 from ..checks import check_shape
@@ -15,10 +16,8 @@ from ..files.assets import OPEN_ASSETS
 from ..files.read import read_safetensors
 from .landmarks import MIN_SCORE, FaceDetection, FaceLandmarker
 from .points68 import INDICES
-from .regions import LEFT_EYE, RIGHT_EYE
+from .regions import FIVE_POINTS
 
-FIVE_POINTS = (LEFT_EYE, RIGHT_EYE, (4,), (61,), (291,))
-"""Mesh points whose mean each of five points is: the eye on the picture's left, the other, nose tip, mouth corners."""
 COUNTS = (5, 68)
 _TURNS = (0, -30, 30, -60, 60, 180)
 """Degrees in which a face in a region is tried, the likeliest first."""
@@ -181,17 +180,5 @@ def _check_order(linear: Tensor, points: Tensor) -> None:
 
 def _spline(knots: Tensor, values: Tensor, places: Tensor, unit: float) -> Tensor:
     """Thin-plate spline through ``values`` (N, 2) at ``knots`` (N, 2), at ``places`` (M, 2)."""
-    knots, places = knots / unit, places / unit
-    ones = torch.ones_like(knots[:, :1])
-    poles = torch.cat((ones, knots), 1)
-    count = len(knots)
-    system = torch.zeros(count + 3, count + 3).to(knots)
-    system[:count, :count] = _bend(knots, knots)
-    system[:count, count:], system[count:, :count] = poles, poles.T
-    weights = torch.linalg.solve(system, torch.cat((values, values.new_zeros(3, 2))))
-    return _bend(places, knots) @ weights[:count] + weights[count] + places @ weights[count + 1 :]
-
-
-def _bend(places: Tensor, knots: Tensor) -> Tensor:
-    squared = (places[:, None] - knots).square().sum(-1)
-    return squared * squared.clamp_min(1e-12).log()
+    spline = RBFInterpolator((knots / unit).cpu().numpy(), values.cpu().numpy(), kernel="thin_plate_spline")
+    return torch.from_numpy(spline((places / unit).cpu().numpy())).to(places)

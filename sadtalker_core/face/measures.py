@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .regions import LEFT_EYE, OUTER_EYE_CORNERS, RIGHT_EYE
+from .regions import FIVE_POINTS, LEFT_EYE, LOWER_LIP, MOUTH_CORNERS, OUTER_EYE_CORNERS, RIGHT_EYE, UPPER_LIP
 
 _LID_PAIRS = tuple((index, 16 - index) for index in (3, 4, 5))
 """Places on an eye's ring, opposite each other: the middle of the upper and of the lower lid, and those beside it."""
@@ -18,6 +18,22 @@ def eye_distance(points: Tensor) -> float:
     """Between the outer eye corners of landmarks (478, 3), in the picture plane, in their unit."""
     left, right = OUTER_EYE_CORNERS
     return float((points[left, :2] - points[right, :2]).norm())
+
+
+def five_points(points: Tensor) -> Tensor:
+    """Eyes, nose tip and mouth corners (..., 5, 2) of vertices or landmarks (..., 478, 3), in their unit."""
+    return torch.stack([points[..., list(part), :2].mean(-2) for part in FIVE_POINTS], -2)
+
+
+def mouth_opening(points: Tensor) -> Tensor:
+    """Distance (B,) between the middles of the inner lips of vertices or landmarks (B, 478, 3), in their unit."""
+    return (points[:, UPPER_LIP] - points[:, LOWER_LIP]).norm(dim=-1)
+
+
+def mouth_width(points: Tensor) -> Tensor:
+    """Distance (B,) between the mouth's corners of vertices or landmarks (B, 478, 3), in their unit."""
+    left, right = MOUTH_CORNERS
+    return (points[:, left] - points[:, right]).norm(dim=-1)
 
 
 def eye_opening(points: Tensor) -> Tensor:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 INNER_LIPS = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
 """Edge of the mouth's opening: left corner, upper lip, right corner (index 10), lower lip."""
+UPPER_LIP, LOWER_LIP = INNER_LIPS[5], INNER_LIPS[15]
+"""Middle of the mouth's opening: lower edge of the upper lip, upper edge of the lower lip."""
 OUTER_LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
 """Edge between lips and skin, vertex for vertex opposite INNER_LIPS."""
+MOUTH_CORNERS = (61, 291)
 
 LEFT_EYE = (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7)
 """Edge of the eyelids: outer corner, upper lid, inner corner (index 8), lower lid."""
@@ -19,6 +22,10 @@ LEFT_EYE_CORNERS = (33, 133)
 RIGHT_EYE_CORNERS = (263, 362)
 OUTER_EYE_CORNERS = (33, 263)
 """Their distance is the unit in which faces are measured."""
+
+FIVE_POINTS = (LEFT_EYE, RIGHT_EYE, (4,), (61,), (291,))
+"""Vertices whose mean each of five points is: the eye on the picture's left, the other eye, nose tip, mouth corners. An
+eye is the middle of its lids: the iris moves with the gaze."""
 
 LEFT_IRIS = (468, 469, 470, 471, 472)
 """Centre, then four points of the edge."""

@@ -23,7 +23,7 @@ BLINK_CLOSURE = 0.5
 """A blink shuts the eyes at least this far, from 0 open to 1 shut."""
 START_CLOSURE = 0.2
 """It starts and ends here; trembling landmarks stay below."""
-LONGEST_SECONDS = 0.8
+LONGEST_MEASURED_SECONDS = 0.8
 """What takes longer is a glance downwards or a closed eye."""
 SAME_LEVEL = 0.5
 """The open state before and after a blink differ less than this ratio: else the eyes closed, or opened, for long."""
@@ -57,7 +57,7 @@ def blink_times(opening: Tensor, fps: float = MODEL_FPS) -> BlinkTimes:
         duration = (_crossing(closure, end) - _crossing(closure, start)) / fps
         levels = level[[start, end + 1]]
         returns = float(levels.min()) >= SAME_LEVEL * float(levels.max())
-        if returns and float(inside.max()) >= BLINK_CLOSURE and duration <= LONGEST_SECONDS:
+        if returns and float(inside.max()) >= BLINK_CLOSURE and duration <= LONGEST_MEASURED_SECONDS:
             middles.append((start + 1 + int(inside.argmax()) + 0.5) / fps)
             durations.append(duration)
     return BlinkTimes(torch.tensor(middles), torch.tensor(durations))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..face.points68 import EYES, INDICES, OUTER_MOUTH
+from ..face.measures import five_points
 from ..geometry import similarity_between
 from .identity import identity_similarities
 from .networks.arcface import FACE_SIZE, ArcFace
@@ -26,17 +26,7 @@ STANDARD_POINTS = (
 )
 """Eye, eye, nose tip, mouth corner, mouth corner of an aligned face of 112 pixels, the picture's left ones first; what
 ArcFace was trained with."""
-_NOSE_TIP, _MOUTH_CORNERS = INDICES[30], (OUTER_MOUTH[0], OUTER_MOUTH[6])
 _BATCH = 16
-
-
-def five_points(points: Tensor) -> Tensor:
-    """The points (T, 5, 2) that faces are aligned by, of landmarks (T, 478, 3), in their unit.
-
-    An eye is the middle of its lids: the iris moves with the gaze.
-    """
-    left, right = (points[:, list(eye)].mean(1, keepdim=True) for eye in (EYES[:6], EYES[6:]))
-    return torch.cat((left, right, points[:, [_NOSE_TIP, *_MOUTH_CORNERS]]), 1)[..., :2]
 
 
 def aligned_faces(frames: Tensor, points: Tensor) -> Tensor:

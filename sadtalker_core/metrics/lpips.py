@@ -9,7 +9,7 @@ from torchvision.models.alexnet import AlexNet
 
 from .networks.perceptual import PerceptualDistance, PerceptualHeads
 from .reconstruction import frames_in_common
-from .video_metrics import Figure, Surroundings, VideoClip
+from .video_metrics import Figure, MetricResources, VideoClip
 from .weight_files import ALEXNET, PERCEPTUAL_HEADS, load_network
 
 _BATCH = 16
@@ -31,11 +31,11 @@ class PerceptualSimilarity:
         return {"lpips": float(torch.cat(found).mean())}
 
 
-def load_perceptual_distance(surroundings: Surroundings) -> PerceptualDistance:
+def load_perceptual_distance(resources: MetricResources) -> PerceptualDistance:
     """AlexNet and its heads from their published files.
 
     Raises:
         NotMeasuredError: as ``load_network``.
     """
-    heads = load_network(PERCEPTUAL_HEADS, PerceptualHeads, surroundings)
-    return PerceptualDistance(load_network(ALEXNET, AlexNet, surroundings), heads).eval()
+    heads = load_network(PERCEPTUAL_HEADS, PerceptualHeads, resources)
+    return PerceptualDistance(load_network(ALEXNET, AlexNet, resources), heads).eval()

@@ -21,25 +21,25 @@ from .video_metrics import Figure, MetricFactory
 from .weight_files import ARCFACE, INCEPTION, SYNCNET, load_network
 
 METRICS: dict[str, tuple[Sequence[Figure], MetricFactory]] = {
-    "sync": (LipSync.figures, lambda surroundings: LipSync(load_network(SYNCNET, SyncNet, surroundings))),
-    "diversity": (DIVERSITY, lambda surroundings: Diversity()),
-    "beat_align": (BEAT_ALIGN, lambda surroundings: BeatAlign()),
+    "sync": (LipSync.figures, lambda resources: LipSync(load_network(SYNCNET, SyncNet, resources))),
+    "diversity": (DIVERSITY, lambda resources: Diversity()),
+    "beat_align": (BEAT_ALIGN, lambda resources: BeatAlign()),
     "fid": (
         FrechetInceptionDistance.figures,
-        lambda surroundings: FrechetInceptionDistance(load_network(INCEPTION, FeatureInception, surroundings)),
+        lambda resources: FrechetInceptionDistance(load_network(INCEPTION, FeatureInception, resources)),
     ),
-    "cpbd": (Sharpness.figures, lambda surroundings: Sharpness()),
+    "cpbd": (Sharpness.figures, lambda resources: Sharpness()),
     "csim": (
         IdentitySimilarity.figures,
-        lambda surroundings: IdentitySimilarity(load_network(ARCFACE, ArcFace, surroundings)),
+        lambda resources: IdentitySimilarity(load_network(ARCFACE, ArcFace, resources)),
     ),
-    "speech_lag": (SpeechLag.figures, lambda surroundings: SpeechLag()),
-    "blinks": (Blinks.figures, lambda surroundings: Blinks()),
-    "lmd": (LandmarkDistance.figures, lambda surroundings: LandmarkDistance()),
-    "reconstruction": (Reconstruction.figures, lambda surroundings: Reconstruction()),
+    "speech_lag": (SpeechLag.figures, lambda resources: SpeechLag()),
+    "blinks": (Blinks.figures, lambda resources: Blinks()),
+    "lmd": (LandmarkDistance.figures, lambda resources: LandmarkDistance()),
+    "reconstruction": (Reconstruction.figures, lambda resources: Reconstruction()),
     "lpips": (
         PerceptualSimilarity.figures,
-        lambda surroundings: PerceptualSimilarity(load_perceptual_distance(surroundings)),
+        lambda resources: PerceptualSimilarity(load_perceptual_distance(resources)),
     ),
 }
 """By name: the figures, and how the metric is made. A metric that needs weights checks them when it is made."""

@@ -9,11 +9,9 @@ import torch
 from torch import Tensor
 
 from ..face.morphable import MorphableModel, to_picture_frame
+from ..face.regions import LOWER_LIP, MOUTH_CORNERS, UPPER_LIP
 from ..flow import EXPRESSION_SIZE, IDENTITY_SIZE
 
-UPPER_LIP, LOWER_LIP = 13, 14
-"""Vertices in the middle of the inner lips."""
-MOUTH_CORNERS = (61, 291)
 MAX_LAG = 5
 """Frames, either way, by which tracks are shifted against each other: 0.2 s."""
 

@@ -89,7 +89,7 @@ class LipSync:
         if clip.waveform is None:
             raise NotMeasuredError("sound")
         if clip.sync_frames is None:
-            raise NotMeasuredError("the surroundings of the face, which this clip is without")
+            raise NotMeasuredError("the resources of the face, which this clip is without")
         if len(clip) < SHORTEST:
             raise NotMeasuredError(f"{SHORTEST} frames")
         score = sync_score(*sync_features(self._network, clip.sync_frames, clip.waveform.samples))

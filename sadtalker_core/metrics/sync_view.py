@@ -1,4 +1,4 @@
-"""A picture -> what SyncNet sees of it: the face with its surroundings, and much of what is below the chin.
+"""A picture -> what SyncNet sees of it: the face with its resources, and much of what is below the chin.
 
 Crop of the software that comes with SyncNet and that LSE is measured by. There the face is the box of a detector; here
 it is that of the mesh's 478 points, from the hairline to the chin.

@@ -115,7 +115,7 @@ Metric = ClipMetric | SetMetric
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class MetricResources:
     """What metrics are made with."""
 
     weights: Path
@@ -124,7 +124,7 @@ class Surroundings:
     """where networks compute; clips stay on the CPU"""
 
 
-MetricFactory = Callable[[Surroundings], Metric]
+MetricFactory = Callable[[MetricResources], Metric]
 """Makes a metric; raises ``NotMeasuredError`` where a file or a package that all clips need is missing."""
 
 
@@ -149,14 +149,14 @@ class MetricSet:
 
     @classmethod
     def make(
-        cls, factories: Mapping[str, tuple[Sequence[Figure], MetricFactory]], surroundings: Surroundings
+        cls, factories: Mapping[str, tuple[Sequence[Figure], MetricFactory]], resources: MetricResources
     ) -> MetricSet:
         """Make all of ``factories``; each stands beside the figures it will give."""
         made: list[Metric] = []
         missing: dict[str, str] = {}
         for figures, factory in factories.values():
             try:
-                made.append(factory(surroundings))
+                made.append(factory(resources))
             except NotMeasuredError as error:
                 missing.update(dict.fromkeys((figure.key for figure in figures), str(error)))
         return cls(tuple(made), missing)

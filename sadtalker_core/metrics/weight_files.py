@@ -18,7 +18,7 @@ from torch import nn
 from ..errors import WeightsError
 from ..files.read import load_strictly, read_weights
 from .requirements import NotMeasuredError
-from .video_metrics import Surroundings
+from .video_metrics import MetricResources
 
 Network = TypeVar("Network", bound=nn.Module)
 _PART = 1 << 20
@@ -67,20 +67,20 @@ class WrongFileError(NotMeasuredError):
     """A file has the name of published weights but not their content."""
 
 
-def load_network(file: PublishedFile, make: Callable[[], Network], surroundings: Surroundings) -> Network:
-    """A network with its published weights, in inference mode, on the device of ``surroundings``.
+def load_network(file: PublishedFile, make: Callable[[], Network], resources: MetricResources) -> Network:
+    """A network with its published weights, in inference mode, on the device of ``resources``.
 
     Raises:
         NotMeasuredError: the file is not in the folder; says where it comes from.
         WrongFileError: it is damaged, or another file of that name.
     """
-    path = surroundings.weights / file.name
+    path = resources.weights / file.name
     if not path.is_file():
-        raise NotMeasuredError(f"{file.name} in {surroundings.weights} (from {file.origin})")
+        raise NotMeasuredError(f"{file.name} in {resources.weights} (from {file.origin})")
     found = _sha256(path)
     if found != file.sha256:
         raise WrongFileError(
-            f"{file.name} as it was published, with the SHA-256 {file.sha256}; the file in {surroundings.weights} has "
+            f"{file.name} as it was published, with the SHA-256 {file.sha256}; the file in {resources.weights} has "
             f"{found}: fetch it again (from {file.origin})"
         )
     with torch.device("meta"):
@@ -89,7 +89,7 @@ def load_network(file: PublishedFile, make: Callable[[], Network], surroundings:
         load_strictly(network, read_weights(path))
     except WeightsError as error:
         raise WrongFileError(f"{file.name} as it was published: {error}") from error
-    return network.eval().requires_grad_(False).to(surroundings.device)
+    return network.eval().requires_grad_(False).to(resources.device)
 
 
 def _sha256(path: Path) -> str:

@@ -8,14 +8,11 @@ import torch
 from torch import Tensor
 
 from ..checks import check_basis
-from ..face.measures import eye_opening
+from ..face.measures import eye_opening, mouth_opening
 from ..face.morphable import MorphableModel
-from ..face.regions import INNER_LIPS
 from ..flow import IDENTITY_SIZE, Coefficients
 from .matching import stream_of
 
-UPPER_LIP, LOWER_LIP = INNER_LIPS[5], INNER_LIPS[15]
-"""The vertices in the middle of each lip."""
 ANGLES = ("pitch", "yaw", "roll")
 PLACES = ("x", "y", "z")
 OPENINGS = ("mouth_opening", "eye_opening")
@@ -59,8 +56,7 @@ def _openings(track: Coefficients, model: MorphableModel) -> dict[str, Tensor]:
     check_basis("The face model", model.basis, track.basis)
     expression = stream_of(track, "expression").to(model.mean)
     shape = model.shape(expression.new_zeros(len(track), IDENTITY_SIZE), expression)
-    gap = (shape[:, UPPER_LIP] - shape[:, LOWER_LIP]).norm(dim=1)
-    return dict(zip(OPENINGS, (gap, eye_opening(shape)), strict=True))
+    return dict(zip(OPENINGS, (mouth_opening(shape), eye_opening(shape)), strict=True))
 
 
 def _change(expression: Tensor) -> Tensor:

@@ -21,13 +21,13 @@ from ..audio.encoder import AUDIO_FEATURES
 from ..audio.mel import BANDS, LIMIT
 from ..audio.windows import COLUMNS
 from ..expnet.model import ExpNet
+from ..face.measures import eye_opening, mouth_opening, mouth_width
 from ..face.morphable import MorphableModel
 from ..face.regions import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from ..flow import EXPRESSION_SIZE
 from .checkpoint import restore_checkpoint, save_checkpoint
 from .losses import running_means
 from .precision import half_precision
-from .speech_data import eye_aspect, mouth_opening, mouth_width
 from .speech_frames import SILENCE, SpeechFrames, draw_batch
 
 CHECKPOINT_STEPS = 250
@@ -107,7 +107,7 @@ class ExpNetLoss(nn.Module):
         """Named terms for predictions and targets (B, 64), means over the rows weighted by ``weight`` (B,)."""
         ours = self.model.mean + self.model.offsets(predicted)
         theirs = self.model.mean + self.model.offsets(target)
-        measures = [(measure(ours) - measure(theirs)).abs() for measure in (mouth_opening, mouth_width, eye_aspect)]
+        measures = [(measure(ours) - measure(theirs)).abs() for measure in (mouth_opening, mouth_width, eye_opening)]
         terms = {
             "expnet/distill": (predicted - target).square().sum(-1),
             "expnet/vertices": ((ours - theirs).square().sum(-1) * self.weights).sum(-1),

@@ -18,6 +18,7 @@ from ..audio.mel import log_mel
 from ..audio.windows import cut_windows
 from ..expnet.model import ExpNet
 from ..expnet.predict import predict_expression
+from ..face.measures import mouth_opening
 from ..face.morphable import MorphableModel, load_morphable_model
 from ..files.write import write_safetensors
 from ..flow import MODEL_FPS, BlinkCurve, MelWindows, Waveform
@@ -31,7 +32,7 @@ from .posevae import PoseVAETraining, drawn_tracks, hear, motion_spread, motion_
 from .retold_speech import Sentence, retold_utterances
 from .revoice import Copy, Revoicing, revoiced_copies
 from .speech_alignment import align, grid_sentence, realign
-from .speech_data import FittedClip, blink_movement, fit_clip, mouth_opening
+from .speech_data import FittedClip, blink_movement, fit_clip
 from .speech_frames import SpeechFrames, Utterance, gather_frames, recorded, revoiced
 from .synthetic_speech import flite_utterances, quiet_utterances, synthetic_utterances, within_silence
 from .tracks import CORPORA, read_tracks, track_corpora

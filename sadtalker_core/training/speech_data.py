@@ -9,14 +9,12 @@ from torch import Tensor
 
 from ..audio.mel import log_mel
 from ..audio.windows import cut_windows
+from ..face.measures import eye_closure, eye_opening, mouth_opening
 from ..face.morphable import MorphableModel
 from ..face.regions import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from ..flow import MODEL_FPS, SAMPLE_RATE, Waveform
 from .tracks import ClipTrack
 
-UPPER_LOWER_LIP = (13, 14)
-MOUTH_CORNERS = (61, 291)
-EYE_APERTURES = (((159, 145), (33, 133)), ((386, 374), (362, 263)))
 """For each eye the middle of upper and lower lid, and the two corners."""
 LIP_PAIRS = tuple((INNER_LIPS[i], INNER_LIPS[-i]) for i in range(1, 10))
 """Vertices of the upper and lower lip that touch when the mouth is closed."""
@@ -61,7 +59,7 @@ def fit_clip(model: MorphableModel, clip: ClipTrack) -> FittedClip:
     scale = fit.camera.scale
     depth = 10.0 * (1 - scale.median() / scale)
     pose = torch.cat((fit.pose[:, :5], depth[:, None]), 1)
-    opening, closure = mouth_opening(shape), eye_closure(shape)
+    opening, closure = mouth_opening(shape), eye_closure(eye_opening(shape))
     return FittedClip(clip.name, clip.corpus, fit.expression, pose, opening, closure, valid, windows, mel, voice)
 
 
@@ -82,34 +80,6 @@ def close_lips(model: MorphableModel, expression: Tensor) -> Tensor:
     return expression - torch.linalg.solve(cost, gap.T).T @ likely.T
 
 
-def mouth_opening(shape: Tensor) -> Tensor:
-    """Distance (B,) between the middle of the inner lips of vertices (B, 478, 3)."""
-    upper, lower = UPPER_LOWER_LIP
-    return (shape[:, upper] - shape[:, lower]).norm(dim=-1)
-
-
-def mouth_width(shape: Tensor) -> Tensor:
-    """Distance (B,) between the mouth's corners."""
-    left, right = MOUTH_CORNERS
-    return (shape[:, left] - shape[:, right]).norm(dim=-1)
-
-
-def eye_aspect(shape: Tensor) -> Tensor:
-    """Height over width of the eyes (B,), mean of both."""
-    ratios = [
-        (shape[:, upper] - shape[:, lower]).norm(dim=-1) / (shape[:, a] - shape[:, b]).norm(dim=-1)
-        for (upper, lower), (a, b) in EYE_APERTURES
-    ]
-    return torch.stack(ratios).mean(0)
-
-
-def eye_closure(shape: Tensor) -> Tensor:
-    """(T,) closure of the eyes of one clip: 0 at the clip's 70th percentile of openness, 1 at a quarter of it."""
-    aspect = eye_aspect(shape)
-    wide_open = aspect.quantile(0.7)
-    return ((wide_open - aspect) / (0.75 * wide_open)).clamp(0, 1)
-
-
 def mouth_region(model: MorphableModel) -> Tensor:
     """(478,) weight of each vertex in what speech may move: 1 at mouth and jaw, 0 at nose, eyes and brow.
 
@@ -126,7 +96,7 @@ def eyelid_region(model: MorphableModel) -> Tensor:
     return torch.sigmoid((0.09 - torch.cdist(model.mean, eyes).amin(1)) / 0.015)
 
 
-def region_matrix(model: MorphableModel, region: Tensor) -> Tensor:
+def region_projection(model: MorphableModel, region: Tensor) -> Tensor:
     """(64, 64) right-multiplied matrix: a change of expression masked to a region (478,), in coefficients."""
     basis = model.expression_basis.flatten(1)
     return (basis * region.repeat_interleave(3)) @ basis.T

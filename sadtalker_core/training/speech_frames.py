@@ -15,7 +15,7 @@ from ..face.morphable import MorphableModel
 from ..flow import MODEL_FPS
 from .augment import augment_mel
 from .revoice import Copy
-from .speech_data import FittedClip, close_lips, eyelid_region, mouth_region, region_matrix, resting_expression
+from .speech_data import FittedClip, close_lips, eyelid_region, mouth_region, region_projection, resting_expression
 
 MARGIN = COLUMNS
 """Columns kept on both sides of an utterance, copies of its outermost ones, so that windows may reach beyond it."""
@@ -168,8 +168,8 @@ def gather_frames(model: MorphableModel, utterances: list[Utterance], faces: Ten
         faces=faces - neutral,
         closed_faces=close_lips(model, faces) - neutral,
         blink=blink,
-        mouth=region_matrix(model, mouth_region(model)),
-        eyelids=region_matrix(model, eyelid_region(model)),
+        mouth=region_projection(model, mouth_region(model)),
+        eyelids=region_projection(model, eyelid_region(model)),
     )
 
 

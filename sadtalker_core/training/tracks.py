@@ -60,10 +60,10 @@ def read_tracks(data: Path, cache: Path, corpus: str) -> Iterator[ClipTrack]:
     """The cached tracks of a corpus, in the order of their names."""
     for clip in sorted((data / CORPORA[corpus]).iterdir()):
         if clip.suffix in VIDEO_SUFFIXES:
-            yield read_track(_cached(cache, corpus, clip), corpus)
+            yield read_cached_track(_cached(cache, corpus, clip), corpus)
 
 
-def read_track(path: Path, corpus: str) -> ClipTrack:
+def read_cached_track(path: Path, corpus: str) -> ClipTrack:
     """One cached track."""
     stored = load_file(path)
     width, height = stored["size"].tolist()

@@ -7,7 +7,7 @@ import soundfile
 import torch
 from sadtalker_pack.nodes.convert import mixed_audio
 from sadtalker_pack.sadtalker_core.errors import FaceNotFoundError, SadTalkerError
-from sadtalker_pack.sadtalker_core.face.manual import FIVE_POINTS
+from sadtalker_pack.sadtalker_core.face.regions import FIVE_POINTS
 from sadtalker_pack.tests.nodes.comfy_host import ROOT, core_nodes, run_node
 
 DEMO = ROOT / "sadtalker_core" / "assets" / "demo"

@@ -4,7 +4,7 @@ import random
 
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.expnet.blink import reference_blink
+from sadtalker_pack.sadtalker_core.expnet.blink import original_blink
 from sadtalker_pack.tests.support.goldens import golden, kit
 
 GOLDEN = golden("02_blink")
@@ -15,22 +15,22 @@ SEEDED = {name: facts for name, facts in kit()["blink"].items() if "python_rando
 def test_seeded_curves(name):
     frames, facts = int(name.removeprefix("n")), SEEDED[name]
     choose, spans = random.Random(facts["python_random_seed"]).choice, []
-    curve = reference_blink(frames, lambda span: spans.append([span.start, span.stop]) or choose(span))
+    curve = original_blink(frames, lambda span: spans.append([span.start, span.stop]) or choose(span))
     assert torch.equal(curve.closure[:, None], GOLDEN[name])
     assert spans == facts["spans"]
 
 
 def test_curve_of_given_draws():
     draws = iter(kit()["blink"]["fixed_n240"]["choices"])
-    assert torch.equal(reference_blink(240, lambda _: next(draws)).closure[:, None], GOLDEN["fixed_n240"])
+    assert torch.equal(original_blink(240, lambda _: next(draws)).closure[:, None], GOLDEN["fixed_n240"])
 
 
 def test_curve_of_the_speech():
     recorded = golden("01_audio")["ratio"]
-    curve = reference_blink(len(recorded), random.Random(kit()["input_seed"]).choice)
+    curve = original_blink(len(recorded), random.Random(kit()["input_seed"]).choice)
     assert torch.equal(curve.closure[:, None], recorded)
 
 
 def test_where_the_reference_fails_the_eyes_stay_open():
     assert "IndexError" in kit()["blink"]["n21"]
-    assert not reference_blink(21, random.Random(0).choice).closure.any()
+    assert not original_blink(21, random.Random(0).choice).closure.any()

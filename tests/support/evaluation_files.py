@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from sadtalker_pack.sadtalker_core.metrics.video_metrics import Surroundings
+from sadtalker_pack.sadtalker_core.metrics.video_metrics import MetricResources
 from sadtalker_pack.sadtalker_core.metrics.weight_files import PublishedFile, load_network
 from sadtalker_pack.tests.support.rule_weights import rule_weights
 from torch import Tensor, nn
@@ -67,7 +67,7 @@ def described(file: PublishedFile, folder: Path) -> PublishedFile:
 def rule_made(file: PublishedFile, make: Any, folder: Path) -> Any:
     """A network with weights made by rule, loaded from a file as published ones are."""
     write_published_network(file, folder)
-    return load_network(described(file, folder), make, Surroundings(folder, torch.device("cpu")))
+    return load_network(described(file, folder), make, MetricResources(folder, torch.device("cpu")))
 
 
 def filled(make: Any, name: str) -> Any:

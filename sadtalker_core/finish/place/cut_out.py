@@ -164,7 +164,7 @@ def carried(matte: Matte, frames: Tensor) -> Tensor:
 def edge_colours(frames: Tensor, alpha: Tensor, reach: int) -> Tensor:
     """The person's own colours (B, 3, h, w) where the frames mix them with the background's.
 
-    Both are estimated from their surroundings, then corrected so that mixed they give the frame (blur fusion; Forte,
+    Both are estimated from their moving_margin, then corrected so that mixed they give the frame (blur fusion; Forte,
     "Approximate fast foreground colour estimation", 2021).
     """
     person, behind = (_surely(frames, share, reach) for share in (alpha, 1 - alpha))

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from ...checks import check_shape
 from ...flow import Crop
+from ...pictures.ramps import smoothstep
 
 _SIDE = 192
 """Longer side of the pictures in which motion is measured, pixels; more shows no difference and takes longer."""
@@ -30,7 +31,7 @@ _FIELD_STRIDE = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class MovingMargin:
     """The part of a picture that may follow a box; the same for every frame."""
 
     rows: slice
@@ -51,7 +52,7 @@ class Surroundings:
         return F.interpolate(self.share, size, mode="bilinear", align_corners=False)[0, 0]
 
 
-def surroundings(crop: Crop, width: int, height: int, device: torch.device) -> Surroundings:
+def moving_margin(crop: Crop, width: int, height: int, device: torch.device) -> MovingMargin:
     """What follows the box of ``crop`` in a picture of width x height."""
     box_width, box_height = crop.right - crop.left, crop.bottom - crop.top
     side = min(box_width, box_height)
@@ -63,12 +64,11 @@ def surroundings(crop: Crop, width: int, height: int, device: torch.device) -> S
     x = left + (torch.arange(columns, device=device) + 0.5) * ((right - left) / columns)
     outside_x = _outside(x, crop.left, crop.right, left, right, side)
     outside_y = _outside(y, crop.top, crop.bottom, top, bottom, side)
-    share = 1 - torch.hypot(outside_y[:, None], outside_x).clamp(0, 1)
-    share = share * share * (3 - 2 * share)
+    share = smoothstep(1 - torch.hypot(outside_y[:, None], outside_x).clamp(0, 1))
     grid = torch.stack(torch.broadcast_tensors(
         (x - crop.left) * (2 / box_width) - 1, ((y - crop.top) * (2 / box_height) - 1)[:, None]
     ), -1)  # fmt: skip
-    return Surroundings(slice(top, bottom), slice(left, right), grid[None], share[None, None])
+    return MovingMargin(slice(top, bottom), slice(left, right), grid[None], share[None, None])
 
 
 def measured_motion(portrait: Tensor, frames: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ def measured_motion(portrait: Tensor, frames: Tensor) -> Tensor:
     return motion / motion.new_tensor((columns, rows))[:, None, None]
 
 
-def follow(picture: Tensor, around: Surroundings, crop: Crop, motion: Tensor) -> Tensor:
+def follow(picture: Tensor, around: MovingMargin, crop: Crop, motion: Tensor) -> Tensor:
     """The part ``around`` of pictures (1 or B, 3, H, W), moved by the motion (B, 2, r, c) measured inside ``crop``."""
     window = picture[:, :, around.rows, around.columns]
     height, width = window.shape[2:]

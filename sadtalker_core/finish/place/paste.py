@@ -17,7 +17,7 @@ from ...checks import check_shape
 from ...flow import Crop, SourceFace
 from ...pictures.resize import resize_levels
 from ...progress import Progress, no_progress
-from .follow import Surroundings, follow, measured_motion, surroundings
+from .follow import MovingMargin, follow, measured_motion, moving_margin
 
 _TRIM = 1
 """Outermost pixels of a frame that are dropped."""
@@ -81,7 +81,7 @@ def paste_back(
     # Colours last in memory, as pictures are shown and encoded.
     pictures = torch.empty((count, 3, height, width), device=frames.device, memory_format=torch.channels_last)
     crop = face.crop
-    around = surroundings(crop, width, height, frames.device) if moves_surroundings else None
+    around = moving_margin(crop, width, height, frames.device) if moves_surroundings else None
     if min(crop.right - crop.left, crop.bottom - crop.top) < _SMALLEST_SIDE:
         pictures[:] = _held(background, 0, count)
         return pictures, torch.zeros((height, width), device=frames.device)
@@ -159,7 +159,7 @@ def _held(pictures: Tensor, start: int, stop: int) -> Tensor:
     return pictures[torch.arange(start, stop, device=pictures.device).clamp_max(len(pictures) - 1)]
 
 
-def _changed(target: PasteTarget, around: Surroundings | None, mask: Tensor | None, pictures: Tensor) -> Tensor:
+def _changed(target: PasteTarget, around: MovingMargin | None, mask: Tensor | None, pictures: Tensor) -> Tensor:
     """(H, W) 1 where the pictures may differ from the background, less as far as the mask or the distance says."""
     changed = pictures.new_zeros(pictures.shape[2:])
     if around is not None:
@@ -193,7 +193,7 @@ def _levels(colours: Tensor) -> Tensor:
     return (colours.float() * 255).round_().clamp_(0, 255)
 
 
-def _batch_size(target: PasteTarget, around: Surroundings | None) -> int:
+def _batch_size(target: PasteTarget, around: MovingMargin | None) -> int:
     pixels = (target.rows.stop - target.rows.start) * (target.columns.stop - target.columns.start)
     if around is not None:
         pixels = max(pixels, around.pixels // 2)

@@ -58,8 +58,9 @@ class Alignment:
         return (points - centre + self.side / 2) * self.scale - (self.resized_side - ALIGNED_SIZE) / 2
 
 
-def five_points(landmarks: Array) -> Array:
-    """Eyes, nose tip and mouth corners (5, 2) of the 68 points (68, 2), in their frame of reference."""
+def original_five_points(landmarks: Array) -> Array:
+    """Eyes, nose tip and mouth corners (5, 2) of the 68 points (68, 2), in their unit. Here an eye is the middle of its
+    corners, as in the original."""
     left_eye, right_eye = landmarks[[36, 39]].mean(0), landmarks[[42, 45]].mean(0)
     return np.stack((left_eye, right_eye, landmarks[30], landmarks[48], landmarks[54]))
 

@@ -16,7 +16,7 @@ from ...face.framing import OWN_SIZE, PASTED_FRAMINGS, own_size
 from ...face.landmark_networks import MESH_POINTS
 from ...face.points68 import points68
 from ...flow import Crop, SourceFace
-from .alignment import Alignment, align_picture, align_points, five_points
+from .alignment import Alignment, align_picture, align_points, original_five_points
 from .crops import CropGeometry, crop_geometry, square_picture, whole_geometry
 from .regressor import FaceRegressor, RegressedFace, split_coefficients
 
@@ -99,7 +99,7 @@ def align_landmarks(landmarks: Tensor, side: int) -> Alignment:
     """Alignment of a square picture of ``side`` pixels by its mesh points (478, 3), its pixels with y down."""
     upright = points68(landmarks).cpu().double().numpy()
     upright[:, 1] = side - 1 - upright[:, 1]
-    return align_points(five_points(upright), side)
+    return align_points(original_five_points(upright), side)
 
 
 def frame_size(side: int, proportions: tuple[int, int], largest: int) -> tuple[int, int]:

@@ -22,7 +22,7 @@ _AGREEING = 0.03
 
 
 @dataclass(frozen=True, slots=True)
-class PreparedSource:
+class EncodedSource:
     """Everything about a portrait that does not change from frame to frame."""
 
     features: Tensor
@@ -45,23 +45,23 @@ class NeuralRenderer(nn.Module):
         self.generator = Generator()
 
     @torch.inference_mode()
-    def prepare(self, face: SourceFace, source_keypoints: Tensor) -> PreparedSource:
+    def prepare(self, face: SourceFace, source_keypoints: Tensor) -> EncodedSource:
         """Everything that is needed once a portrait; its keypoints (15, 3), [-1, 1]."""
         check_shape("cropped portrait", face.cropped, "3 S S")
         check_shape("source keypoints", source_keypoints, f"{KEYPOINTS} 3")
         features = self.generator.encode(face.cropped[None])
         motion = self.generator.dense_motion_network.prepare(features, source_keypoints)
-        return PreparedSource(features, motion, face.crop.width, face.crop.height)
+        return EncodedSource(features, motion, face.crop.width, face.crop.height)
 
     @torch.inference_mode()
-    def render(self, source: PreparedSource, driving: Tensor) -> Tensor:
+    def render(self, source: EncodedSource, driving: Tensor) -> Tensor:
         """Frames (B, 3, h, w) in [0, 1] for driving keypoints (B, 15, 3)."""
         check_shape("driving", driving, f"B {KEYPOINTS} 3")
         frames = self.generator(source.features, source.motion, driving)
         return resize_frames(frames, source.width, source.height)
 
     @torch.inference_mode()
-    def source_positions(self, source: PreparedSource, driving: Tensor) -> tuple[Tensor, Tensor]:
+    def source_positions(self, source: EncodedSource, driving: Tensor) -> tuple[Tensor, Tensor]:
         """See ``pack.Renderer``; (B, 2, S / 4, S / 4) and (B, 1, S / 4, S / 4).
 
         The network moves a volume: the place of a pixel is the mean over its layers, by how strong the features are

@@ -21,7 +21,7 @@ from ...pack import Pack
 from ...tracks.matching import stream_of
 from ...tracks.regions import region_weights
 from .layers import Layers
-from .renderer import EYE_SLITS, FIELD_STRIDE, MeshRenderer, PreparedSource
+from .renderer import EYE_SLITS, FIELD_STRIDE, LayeredSource, MeshRenderer
 from .warp_field import build_warp_field
 
 _REACH = 1.6
@@ -72,7 +72,7 @@ class MeshDubber:
         target = camera.apply(self.rest + self.model.offsets((expression - self.own)[None]))
         return from_picture_frame(torch.lerp(seen, target, self.share), 0, 0)[0]
 
-    def _source(self, picture: Tensor, landmarks: Tensor) -> PreparedSource:
+    def _source(self, picture: Tensor, landmarks: Tensor) -> LayeredSource:
         """As ``MeshRenderer.prepare``, but all in one layer: the head does not move, so nothing behind it shows."""
         height, width = picture.shape[1:]
         landmarks = _with_lips_clear_of_teeth(landmarks)
@@ -88,7 +88,7 @@ class MeshDubber:
             eyes=tuple(measure_aperture(slit, landmarks[None]) for slit in EYE_SLITS),
         )
 
-    def _mouth(self, pack: Pack, view: View, rest: Tensor) -> PreparedSource:
+    def _mouth(self, pack: Pack, view: View, rest: Tensor) -> LayeredSource:
         """What shows between the lips: in all frames what the one with the mouth open most shows, so that teeth do not
         come and go with what was said in the video."""
         face = pack.extractor.extract(view.picture, view.points.to(view.picture), framing="crop", size=OWN_SIZE)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...face.regions import FACE_OVAL
 from ...face.topology import load_face_mesh
+from ...pictures.ramps import smoothstep
 
 RINGS = (1.18, 1.45, 1.8, 2.3)
 """Scale of each ring around the face's outline, about the face's centre."""
@@ -145,5 +146,4 @@ def _fill_holes(owner: np.ndarray) -> np.ndarray:
 
 
 def _smooth(room: np.ndarray) -> np.ndarray:
-    share = np.clip(room, 0, 1)
-    return share * share * (3 - 2 * share)
+    return smoothstep(np.clip(room, 0, 1))

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from ...face.person import BodyPrior, find_person, largest_part
 from ...face.regions import FACE_OVAL
+from ...pictures.ramps import smoothstep
 
 _WORKING_SIDE = 256
 """Longer side in pixels of the picture in which the person is looked for."""
@@ -66,8 +67,7 @@ def split_layers(picture: Tensor, landmarks: Tensor) -> Layers:
         return Layers(nothing + 1, picture, picture, nothing, nothing[0, :, 0])
     background = torch.lerp(picture, _filled(picture, filled == 0), filled)
     rows = torch.arange(picture.shape[1], device=picture.device) - face[:, 1].amax()
-    follows = ((rows / height - _NECK[0]) / (_NECK[1] - _NECK[0])).clamp(0, 1)
-    follows = follows * follows * (3 - 2 * follows)
+    follows = smoothstep(((rows / height - _NECK[0]) / (_NECK[1] - _NECK[0])).clamp(0, 1))
     return Layers(matte, picture - (1 - matte) * background, background, filled, follows)
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ...pictures.ramps import smoothstep
+
 UPPER_TEETH_BELOW_SEAM = 0.1
 """How far the upper incisors reach below the line between closed lips, mouth widths."""
 LOWER_TEETH_ABOVE_SEAM = 0.065
@@ -109,5 +111,4 @@ def _relief(u: Tensor, lines: Tensor) -> Tensor:
 
 def _soft(distance: Tensor, width: float) -> Tensor:
     """0 below, 1 above ``width``, smooth between."""
-    share = (distance / width).clamp(0, 1)
-    return share * share * (3 - 2 * share)
+    return smoothstep((distance / width).clamp(0, 1))

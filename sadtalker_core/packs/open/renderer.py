@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from ...checks import check_shape
 from ...face.aperture import LEFT_EYE_SLIT, MOUTH, RIGHT_EYE_SLIT, SLITS, Aperture, Slit, SlitView, measure_aperture
-from ...face.regions import LEFT_IRIS, OUTER_LIPS, RIGHT_IRIS, STABLE
+from ...face.regions import LEFT_IRIS, LOWER_LIP, OUTER_LIPS, RIGHT_IRIS, STABLE, UPPER_LIP
 from ...flow import SourceFace, move_to
 from ...geometry import Similarity, similarity_between
 from ...pictures.grids import Window, pixel_grid
@@ -45,12 +45,11 @@ _SHADOW_GOES = 0.06
 _TEETH_BEGIN, _TEETH_GO_ON = 0.4, 0.12
 """Where between the portrait's lips teeth are seen clearly, from the upper one; how far above it they may go on, mouth
 widths."""
-_UPPER_LIP, _LOWER_LIP = 13, 14
 CHEEKS = (50, 280, 205, 425)
 
 
 @dataclass(frozen=True, slots=True)
-class PreparedSource:
+class LayeredSource:
     """Everything about a portrait that does not change from frame to frame."""
 
     picture: Tensor
@@ -95,7 +94,7 @@ class MeshRenderer(nn.Module):
     """Some 40 float32 pictures at the peak, with room to spare."""
     any_size = True
 
-    def prepare(self, face: SourceFace, source_keypoints: Tensor) -> PreparedSource:
+    def prepare(self, face: SourceFace, source_keypoints: Tensor) -> LayeredSource:
         """Everything that is needed once a portrait; source vertices (478, 3), pixels of the cropped portrait."""
         check_shape("source keypoints", source_keypoints, "478 3")
         picture, landmarks = face.cropped, source_keypoints
@@ -106,7 +105,7 @@ class MeshRenderer(nn.Module):
         lips, skin = (_mean_colour(picture, landmarks, vertices) for vertices in (OUTER_LIPS, CHEEKS))
         eyes = tuple(measure_aperture(slit, landmarks[None]) for slit in EYE_SLITS)
         field = build_warp_field(landmarks, width, height, FIELD_STRIDE)
-        return PreparedSource(
+        return LayeredSource(
             picture,
             landmarks,
             split_layers(picture, landmarks),
@@ -122,7 +121,7 @@ class MeshRenderer(nn.Module):
         )
 
     @torch.inference_mode()
-    def render(self, source: PreparedSource, driving: Tensor) -> Tensor:
+    def render(self, source: LayeredSource, driving: Tensor) -> Tensor:
         """Frames (B, 3, h, w) in [0, 1] for driving vertices (B, 478, 3), pixels of the cropped portrait."""
         posed = self._pose(source, driving)
         layers = source.layers
@@ -136,12 +135,12 @@ class MeshRenderer(nn.Module):
         return frames.clamp_(0, 1)
 
     @torch.inference_mode()
-    def matte(self, source: PreparedSource, driving: Tensor) -> Tensor:
+    def matte(self, source: LayeredSource, driving: Tensor) -> Tensor:
         """How far each pixel of the frames shows the person (B, h, w): 1 the person, 0 the background behind."""
         return _sample(source.layers.matte, self._pose(source, driving).positions)[:, 0]
 
     @torch.inference_mode()
-    def source_positions(self, source: PreparedSource, driving: Tensor) -> tuple[Tensor, Tensor]:
+    def source_positions(self, source: LayeredSource, driving: Tensor) -> tuple[Tensor, Tensor]:
         """Where each pixel of the frames comes from.
 
         Returns:
@@ -167,14 +166,14 @@ class MeshRenderer(nn.Module):
         return positions, trust
 
     @torch.inference_mode()
-    def show_mouth(self, frames: Tensor, source: PreparedSource, driving: Tensor) -> None:
+    def show_mouth(self, frames: Tensor, source: LayeredSource, driving: Tensor) -> None:
         """Draw the inside of a portrait's mouth into frames (B, 3, h, w) of the same person, between the lips of the
         driving vertices (B, 478, 3), their pixels."""
         rigid = similarity_between(source.landmarks[None, list(STABLE)], driving[:, list(STABLE)])
         aperture = measure_aperture(MOUTH, driving, source.closed_gap)
         self._show_inside(frames, source, MOUTH, aperture, rigid, driving)
 
-    def _pose(self, source: PreparedSource, driving: Tensor) -> _Posed:
+    def _pose(self, source: LayeredSource, driving: Tensor) -> _Posed:
         check_shape("driving", driving, "B 478 3")
         rigid = similarity_between(source.landmarks[None, list(STABLE)], driving[:, list(STABLE)])
         slits = [(MOUTH, measure_aperture(MOUTH, driving, source.closed_gap))]
@@ -184,9 +183,7 @@ class MeshRenderer(nn.Module):
         still = pixel_grid(height, width, 1, driving)
         return _Posed(rigid, slits, still + warp, still + source.layers.follows[:, None] * warp)
 
-    def _warp(
-        self, source: PreparedSource, driving: Tensor, rigid: Similarity, apertures: Sequence[Aperture]
-    ) -> Tensor:
+    def _warp(self, source: LayeredSource, driving: Tensor, rigid: Similarity, apertures: Sequence[Aperture]) -> Tensor:
         """Displacement (B, 2, h, w), pixels, from a pixel of the frame to its place in the portrait."""
         field = source.field
         height, width = source.picture.shape[1:]
@@ -218,7 +215,7 @@ class MeshRenderer(nn.Module):
         return warp
 
     def _show_inside(
-        self, frames: Tensor, source: PreparedSource, slit: Slit, aperture: Aperture, rigid: Similarity, driving: Tensor
+        self, frames: Tensor, source: LayeredSource, slit: Slit, aperture: Aperture, rigid: Similarity, driving: Tensor
     ) -> None:
         """Draw what is seen through one slit into ``frames``, inside the slit's bounding box only."""
         window = aperture.surroundings(frames.shape[2:], **_INSIDE)
@@ -236,7 +233,7 @@ class MeshRenderer(nn.Module):
 
     def _mouth_inside(
         self,
-        source: PreparedSource,
+        source: LayeredSource,
         own: Tensor,
         place: Tensor,
         rigid: Similarity,
@@ -250,7 +247,7 @@ class MeshRenderer(nn.Module):
         seam = (upper_edge * 0.8 + lower_edge * 0.2) if source.own_inside else (upper_edge + lower_edge) / 2
         v_skull = (seam - over) / length
         # The jaw drops as the lower lip shows it; the skull stays, and the upper lip may rise from its teeth.
-        moved = ((driving - rigid.apply(source.landmarks[None]))[:, [_UPPER_LIP, _LOWER_LIP]] * _down(driving)).sum(-1)
+        moved = ((driving - rigid.apply(source.landmarks[None]))[:, [UPPER_LIP, LOWER_LIP]] * _down(driving)).sum(-1)
         scale = (rigid.scale[:, None] * length).clamp_min(1.0)
         rise, drop = (-moved[:, :1] / scale).clamp_min(0), moved[:, 1:] / scale
         v_jaw = (lower_edge - over) / length - drop
@@ -273,7 +270,7 @@ class MeshRenderer(nn.Module):
         return torch.lerp(painted, own, (kept * shown)[..., None])
 
 
-def _inside_place(source: PreparedSource, slit: Slit, pixels: Tensor, rigid: Similarity, driving: Tensor) -> Tensor:
+def _inside_place(source: LayeredSource, slit: Slit, pixels: Tensor, rigid: Similarity, driving: Tensor) -> Tensor:
     """Places in the portrait (B, N, 2) of what frame pixels (1, N, 2) show through a slit."""
     pivot = _middle(source, slit)
     place = _undo_rigid(pixels, rigid, pivot)
@@ -285,7 +282,7 @@ def _inside_place(source: PreparedSource, slit: Slit, pixels: Tensor, rigid: Sim
     return look(source.eyes[eye], iris, moved - iris, place)
 
 
-def _middle(source: PreparedSource, slit: Slit) -> Tensor:
+def _middle(source: LayeredSource, slit: Slit) -> Tensor:
     """(3,) middle of a slit in the portrait."""
     return source.landmarks[[*slit.upper, *slit.lower]].mean(0)
 

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from ...face.aperture import SLITS
 from ...face.regions import FACE_OVAL
 from ...pictures.grids import Window, pixel_grid
+from ...pictures.ramps import smoothstep
 from .head_mesh import HeadMesh, build_head_mesh, locate_pixels
 
 CALM_BAND = 0.16
@@ -96,15 +97,15 @@ def _calm(landmarks: Tensor, rows: int, columns: int, stride: int) -> Tensor:
     inside = np.zeros((rows, columns), np.uint8)
     cv2.fillPoly(inside, [np.rint(outline).astype(np.int32)], 1)
     depth = torch.from_numpy(cv2.distanceTransform(inside, cv2.DIST_L2, 5))
-    share = 1 - (depth / (CALM_BAND * float(np.ptp(outline[:, 0])))).clamp(0, 1)
-    return (share * share * (3 - 2 * share))[None, None]
+    weight = 1 - (depth / (CALM_BAND * float(np.ptp(outline[:, 0])))).clamp(0, 1)
+    return smoothstep(weight)[None, None]
 
 
 def _hold(rows: int, columns: int) -> Tensor:
     y, x = torch.arange(rows)[:, None], torch.arange(columns)[None]
     distance = torch.minimum(torch.minimum(y, rows - 1 - y), torch.minimum(x, columns - 1 - x))
-    share = (distance / (HOLD_BAND * min(rows, columns))).clamp(0, 1)
-    return (share * share * (3 - 2 * share))[None, None]
+    weight = (distance / (HOLD_BAND * min(rows, columns))).clamp(0, 1)
+    return smoothstep(weight)[None, None]
 
 
 def _smoothed(field: Tensor) -> Tensor:

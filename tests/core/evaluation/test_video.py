@@ -24,7 +24,7 @@ from sadtalker_pack.sadtalker_core.evaluation.video_clips import read_film, vide
 from sadtalker_pack.sadtalker_core.metrics.face_clip import at_model_rate, face_box, track_film
 from sadtalker_pack.sadtalker_core.metrics.figure_table import Evaluation, as_json, figures_table, from_json, summary
 from sadtalker_pack.sadtalker_core.metrics.metric_list import METRICS, all_figures
-from sadtalker_pack.sadtalker_core.metrics.video_metrics import Measurement, MetricSet, Surroundings
+from sadtalker_pack.sadtalker_core.metrics.video_metrics import Measurement, MetricResources, MetricSet
 from sadtalker_pack.tests.nodes.comfy_host import ROOT
 
 DEMO = ROOT / "sadtalker_core" / "assets" / "demo"
@@ -33,7 +33,7 @@ FAST = ("diversity", "cpbd", "blinks", "lmd", "reconstruction", "speech_lag")
 
 @pytest.fixture
 def metrics(tmp_path):
-    return MetricSet.make({name: METRICS[name] for name in FAST}, Surroundings(tmp_path, torch.device("cpu")))
+    return MetricSet.make({name: METRICS[name] for name in FAST}, MetricResources(tmp_path, torch.device("cpu")))
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +46,8 @@ def videos(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def evaluation(videos, landmarker, tmp_path_factory):
-    surroundings = Surroundings(tmp_path_factory.mktemp("weights"), torch.device("cpu"))
-    return evaluate_folder(VideoFolders(videos, references=videos), landmarker, MetricSet.make(METRICS, surroundings))
+    resources = MetricResources(tmp_path_factory.mktemp("weights"), torch.device("cpu"))
+    return evaluate_folder(VideoFolders(videos, references=videos), landmarker, MetricSet.make(METRICS, resources))
 
 
 def made_up(**values):

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sadtalker_pack.sadtalker_core.errors import SadTalkerError
-from sadtalker_pack.sadtalker_core.expnet.blink import random_blink, reference_blink
+from sadtalker_pack.sadtalker_core.expnet.blink import original_blink, random_blink
 
 MINUTES = 60
 
@@ -86,6 +86,6 @@ def test_impossible_rates_are_refused(rate):
 
 @given(frames=st.integers(0, 500), seed=st.integers(0, 1000))
 def test_the_reference_curve_fits_any_length(frames, seed):
-    closure = reference_blink(frames, random.Random(seed).choice).closure
+    closure = original_blink(frames, random.Random(seed).choice).closure
     assert closure.shape == (frames,)
     assert not closure[:1].any()

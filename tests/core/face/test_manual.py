@@ -5,13 +5,13 @@ import torch
 from sadtalker_pack.sadtalker_core.errors import FaceNotFoundError, SadTalkerError, ShapeError
 from sadtalker_pack.sadtalker_core.face.extract import extract_face, find_landmarks
 from sadtalker_pack.sadtalker_core.face.manual import (
-    FIVE_POINTS,
     landmarks_from_points,
     landmarks_in_region,
     points_from_text,
 )
 from sadtalker_pack.sadtalker_core.face.measures import eye_distance
 from sadtalker_pack.sadtalker_core.face.points68 import points68
+from sadtalker_pack.sadtalker_core.face.regions import FIVE_POINTS
 
 
 @pytest.fixture(scope="module")

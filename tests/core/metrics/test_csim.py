@@ -4,9 +4,11 @@ import pytest
 import torch
 from sadtalker_pack.sadtalker_core.face.crop import crop_picture
 from sadtalker_pack.sadtalker_core.face.landmarks import load_landmarker
+from sadtalker_pack.sadtalker_core.face.measures import five_points
+from sadtalker_pack.sadtalker_core.face.regions import LEFT_EYE, RIGHT_EYE
 from sadtalker_pack.sadtalker_core.files.assets import OPEN_ASSETS
 from sadtalker_pack.sadtalker_core.flow import Crop
-from sadtalker_pack.sadtalker_core.metrics.csim import STANDARD_POINTS, IdentitySimilarity, aligned_faces, five_points
+from sadtalker_pack.sadtalker_core.metrics.csim import STANDARD_POINTS, IdentitySimilarity, aligned_faces
 from sadtalker_pack.sadtalker_core.metrics.networks.arcface import ArcFace
 from sadtalker_pack.sadtalker_core.metrics.requirements import NotMeasuredError
 from sadtalker_pack.sadtalker_core.metrics.video_metrics import VideoClip
@@ -14,17 +16,15 @@ from sadtalker_pack.sadtalker_core.metrics.weight_files import ARCFACE
 from sadtalker_pack.tests.support.evaluation_files import filled
 from torch import nn
 
-LEFT_LIDS, RIGHT_LIDS = (33, 160, 158, 133, 153, 144), (362, 385, 387, 263, 373, 380)
-
 
 def face(scale=1.0, degrees=0.0, x=0.0, y=0.0):
     """Landmarks (478, 3) whose five points are the standard ones, enlarged, turned and moved."""
     c, s = cos(radians(degrees)), sin(radians(degrees))
     five = scale * torch.tensor(STANDARD_POINTS) @ torch.tensor([[c, s], [-s, c]]) + torch.tensor([x, y])
     points = torch.zeros(478, 3)
-    points[list(LEFT_LIDS), :2] = five[0]
-    points[list(RIGHT_LIDS), :2] = five[1]
-    points[[1, 61, 291], :2] = five[2:]
+    points[list(LEFT_EYE), :2] = five[0]
+    points[list(RIGHT_EYE), :2] = five[1]
+    points[[4, 61, 291], :2] = five[2:]
     return points
 
 
@@ -36,7 +36,7 @@ def ramps():
 
 def test_an_eye_is_the_middle_of_its_lids():
     points = face()
-    points[list(LEFT_LIDS), 0] += torch.tensor([-5.0, -2.0, 2.0, 5.0, 2.0, -2.0])
+    points[list(LEFT_EYE), 0] += torch.linspace(-5, 5, len(LEFT_EYE))
     points[468:] = 99  # the irises
     assert torch.allclose(five_points(points[None])[0], torch.tensor(STANDARD_POINTS), atol=1e-4)
 

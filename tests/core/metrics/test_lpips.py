@@ -3,7 +3,7 @@ import torch
 from sadtalker_pack.sadtalker_core.metrics import lpips
 from sadtalker_pack.sadtalker_core.metrics.lpips import PerceptualSimilarity, load_perceptual_distance
 from sadtalker_pack.sadtalker_core.metrics.requirements import NotMeasuredError
-from sadtalker_pack.sadtalker_core.metrics.video_metrics import Surroundings, VideoClip
+from sadtalker_pack.sadtalker_core.metrics.video_metrics import MetricResources, VideoClip
 from sadtalker_pack.sadtalker_core.metrics.weight_files import ALEXNET, PERCEPTUAL_HEADS
 from sadtalker_pack.tests.support.evaluation_files import described, write_published_network
 
@@ -15,7 +15,7 @@ def network(tmp_path_factory):
         for name, file in (("ALEXNET", ALEXNET), ("PERCEPTUAL_HEADS", PERCEPTUAL_HEADS)):
             write_published_network(file, folder)
             patch.setattr(lpips, name, described(file, folder))
-        return load_perceptual_distance(Surroundings(folder, torch.device("cpu")))
+        return load_perceptual_distance(MetricResources(folder, torch.device("cpu")))
 
 
 def clip_of(frames, real, same_view=True):
@@ -46,4 +46,4 @@ def test_other_parts_of_the_picture_are_not_compared(network):
 
 def test_either_file_is_missed(tmp_path):
     with pytest.raises(NotMeasuredError, match=r"alex\.pth in .* \(from lpips/weights/v0\.1"):
-        load_perceptual_distance(Surroundings(tmp_path, torch.device("cpu")))
+        load_perceptual_distance(MetricResources(tmp_path, torch.device("cpu")))

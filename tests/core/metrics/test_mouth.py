@@ -1,11 +1,9 @@
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.face.morphable import from_picture_frame, pose_points
+from sadtalker_pack.sadtalker_core.face.regions import LOWER_LIP, MOUTH_CORNERS, UPPER_LIP
 from sadtalker_pack.sadtalker_core.metrics.mouth import (
-    LOWER_LIP,
     MAX_LAG,
-    MOUTH_CORNERS,
-    UPPER_LIP,
     best_common_lag,
     correlation,
     lagged_correlations,

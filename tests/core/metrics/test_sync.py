@@ -143,5 +143,5 @@ def test_clips_that_lack_something(pictures, samples, need):
 
 def test_clips_without_surroundings():
     clip = VideoClip("a", torch.zeros(40, 3, 256, 256), torch.zeros(40, 478, 3), Waveform(torch.zeros(25600)))
-    with pytest.raises(NotMeasuredError, match="surroundings of the face"):
+    with pytest.raises(NotMeasuredError, match="resources of the face"):
         LipSync(Listener()).measure(clip)

@@ -8,7 +8,7 @@ from sadtalker_pack.sadtalker_core.metrics.networks.inception import FeatureInce
 from sadtalker_pack.sadtalker_core.metrics.networks.perceptual import PerceptualHeads
 from sadtalker_pack.sadtalker_core.metrics.networks.syncnet import SyncNet
 from sadtalker_pack.sadtalker_core.metrics.requirements import NotMeasuredError
-from sadtalker_pack.sadtalker_core.metrics.video_metrics import Surroundings
+from sadtalker_pack.sadtalker_core.metrics.video_metrics import MetricResources
 from sadtalker_pack.sadtalker_core.metrics.weight_files import (
     ALEXNET,
     ARCFACE,
@@ -38,7 +38,7 @@ NETWORKS = {
 
 @pytest.fixture
 def here(tmp_path):
-    return Surroundings(tmp_path, torch.device("cpu"))
+    return MetricResources(tmp_path, torch.device("cpu"))
 
 
 def test_every_published_file_is_known():

@@ -3,8 +3,9 @@ import math
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import BasisMismatchError
+from sadtalker_pack.sadtalker_core.face.regions import LOWER_LIP, UPPER_LIP
 from sadtalker_pack.sadtalker_core.flow import Coefficients
-from sadtalker_pack.sadtalker_core.tracks.channels import LOWER_LIP, UPPER_LIP, channels
+from sadtalker_pack.sadtalker_core.tracks.channels import channels
 
 
 def test_pose_in_degrees_and_units():

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from sadtalker_pack.sadtalker_core.face.measures import mouth_opening
 from sadtalker_pack.sadtalker_core.training.coarticulation import (
     LAGS,
     NAMES,
@@ -14,7 +15,6 @@ from sadtalker_pack.sadtalker_core.training.coarticulation import (
     lagged,
 )
 from sadtalker_pack.sadtalker_core.training.phoneme_speech import Phoneme
-from sadtalker_pack.sadtalker_core.training.speech_data import mouth_opening
 from torch import Tensor
 
 BILABIAL = NAMES.index("bilabial")

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.errors import SadTalkerError
+from sadtalker_pack.sadtalker_core.face.measures import mouth_opening
 from sadtalker_pack.sadtalker_core.face.morphable import load_morphable_model
 from sadtalker_pack.sadtalker_core.files.assets import OPEN_ASSETS
 from sadtalker_pack.sadtalker_core.training import flite_speech
 from sadtalker_pack.sadtalker_core.training.coarticulation import LAGS, NAMES, Coarticulation, groups_of
 from sadtalker_pack.sadtalker_core.training.flite_speech import FLITE_VOICES, IPA, speak_flite
-from sadtalker_pack.sadtalker_core.training.speech_data import mouth_opening
 from sadtalker_pack.sadtalker_core.training.synthetic_speech import flite_utterances, random_flite_speech
 
 

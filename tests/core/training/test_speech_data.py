@@ -1,17 +1,15 @@
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.face.regions import FACE_OVAL, INNER_LIPS, LEFT_BROW, LEFT_EYE
+from sadtalker_pack.sadtalker_core.face.measures import eye_closure, eye_opening, mouth_opening
+from sadtalker_pack.sadtalker_core.face.regions import FACE_OVAL, INNER_LIPS, LEFT_BROW, LEFT_EYE, RIGHT_EYE
 from sadtalker_pack.sadtalker_core.training.speech_data import (
     LIP_PAIRS,
     FittedClip,
     blink_movement,
     close_lips,
-    eye_aspect,
-    eye_closure,
     eyelid_region,
-    mouth_opening,
     mouth_region,
-    region_matrix,
+    region_projection,
     resting_expression,
 )
 from sadtalker_pack.sadtalker_core.training.tracks import resample_track
@@ -29,7 +27,7 @@ def test_speech_moves_the_mouth_and_blinks_the_lids_and_neither_the_forehead(mod
 
 
 def test_region_matrix_keeps_a_lip_motion_and_drops_a_brow_motion(model):
-    region = region_matrix(model, mouth_region(model))
+    region = region_projection(model, mouth_region(model))
     lips, brow = torch.zeros(2, 1, 478, 3)
     lips[:, list(INNER_LIPS[11:]), 1] = -0.1
     brow[:, list(LEFT_BROW), 1] = 0.1
@@ -42,16 +40,17 @@ def test_region_matrix_keeps_a_lip_motion_and_drops_a_brow_motion(model):
 def test_opening_and_eye_measures_follow_the_vertices(model):
     shape = model.mean[None].repeat(2, 1, 1)
     shape[1, 14, 1] -= 0.1
-    shape[1, [159, 386], 1] -= 0.02
+    shape[1, [LEFT_EYE[4], RIGHT_EYE[4]], 1] -= 0.02
     assert (mouth_opening(shape)[1] - mouth_opening(shape)[0]).item() == pytest.approx(0.1, abs=0.02)
-    assert eye_aspect(shape)[1] < eye_aspect(shape)[0]
+    assert eye_opening(shape)[1] < eye_opening(shape)[0]
 
 
 def test_closure_is_zero_for_open_and_one_for_shut_eyes(model):
     shape = model.mean[None].repeat(10, 1, 1)
-    for upper, lower in ((159, 145), (386, 374)):
-        shape[9, upper] = shape[9, lower]
-    closure = eye_closure(shape)
+    for ring in (LEFT_EYE, RIGHT_EYE):
+        for index in range(1, 8):
+            shape[9, ring[index]] = shape[9, ring[16 - index]]
+    closure = eye_closure(eye_opening(shape))
     assert closure[:9].max() < 0.01
     assert closure[9] == 1
 

@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 import torch
 from sadtalker_pack.sadtalker_core.audio.windows import cut_windows
+from sadtalker_pack.sadtalker_core.face.measures import mouth_opening
 from sadtalker_pack.sadtalker_core.training.revoice import Copy
-from sadtalker_pack.sadtalker_core.training.speech_data import close_lips, mouth_opening
+from sadtalker_pack.sadtalker_core.training.speech_data import close_lips
 from sadtalker_pack.sadtalker_core.training.speech_frames import LEAD, Utterance, draw_batch, gather_frames, revoiced
 from sadtalker_pack.sadtalker_core.training.synthetic_speech import SILENCE_WEIGHT, quiet_utterances
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from sadtalker_pack.sadtalker_core.face.measures import mouth_opening
 from sadtalker_pack.sadtalker_core.face.morphable import load_morphable_model
 from sadtalker_pack.sadtalker_core.files.assets import OPEN_ASSETS
 from sadtalker_pack.sadtalker_core.training.coarticulation import LAGS, NAMES, Coarticulation
 from sadtalker_pack.sadtalker_core.training.phoneme_speech import Phoneme, PhonemeSpeech
-from sadtalker_pack.sadtalker_core.training.speech_data import mouth_opening
 from sadtalker_pack.sadtalker_core.training.synthetic_speech import (
     made_up_words,
     quiet_utterances,

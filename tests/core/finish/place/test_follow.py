@@ -1,8 +1,8 @@
-"""Motion measured between pictures, and surroundings that go along with it."""
+"""Motion measured between pictures, and moving_margin that go along with it."""
 
 import pytest
 import torch
-from sadtalker_pack.sadtalker_core.finish.place.follow import follow, measured_motion, surroundings
+from sadtalker_pack.sadtalker_core.finish.place.follow import follow, measured_motion, moving_margin
 from sadtalker_pack.sadtalker_core.flow import Crop
 from torch.nn import functional as F
 
@@ -42,7 +42,7 @@ class TestMotion:
 
 class TestFollow:
     picture = texture(240, 300)[None]
-    around = surroundings(CROP, 300, 240, CPU)
+    around = moving_margin(CROP, 300, 240, CPU)
 
     def test_without_motion_nothing_changes(self):
         moved = follow(self.picture, self.around, CROP, torch.zeros(2, 2, 50, 50))
@@ -72,7 +72,7 @@ class TestFollow:
     @pytest.mark.parametrize("box", [(0, 0, 300, 200), (2, 1, 100, 239), (0, 0, 12, 12), (250, 200, 300, 240)])
     def test_works_at_the_border_of_the_picture(self, box):
         crop = Crop(*box, 64, 64)
-        around = surroundings(crop, 300, 240, CPU)
+        around = moving_margin(crop, 300, 240, CPU)
         motion = 0.1 * torch.randn(2, 2, 20, 20)
         moved = follow(self.picture, around, crop, motion)
         assert torch.isfinite(moved).all()

@@ -8,7 +8,7 @@ from sadtalker_pack.sadtalker_core.packs.official.alignment import (
     Alignment,
     align_picture,
     align_points,
-    five_points,
+    original_five_points,
 )
 from scipy.spatial.transform import Rotation
 
@@ -36,7 +36,7 @@ class TestPoints:
     def test_are_those_of_the_68(self):
         landmarks = np.arange(136.0).reshape(68, 2)
         expected = [(75, 76), (87, 88), (60, 61), (96, 97), (108, 109)]
-        assert five_points(landmarks).tolist() == [list(point) for point in expected]
+        assert original_five_points(landmarks).tolist() == [list(point) for point in expected]
 
 
 class TestPicture:
