@@ -12,7 +12,6 @@ import torch
 from comfy_api.latest import Input, io, ui
 from torch import Tensor
 
-from ..sadtalker_core.errors import SadTalkerError
 from ..sadtalker_core.face.landmarks import FaceLandmarker
 from ..sadtalker_core.flow import Waveform
 from ..sadtalker_core.metrics.face_clip import Film, TrackedFilm, at_model_rate, face_clip, source_face, track_film
@@ -22,7 +21,7 @@ from ..sadtalker_core.metrics.video_metrics import CLIP_SECONDS, MetricResources
 from . import inputs
 from .convert import picture_from_image, waveform_from_audio
 from .driving import BYTES_A_PIXEL
-from .frames import Frames, frames_of_image, frames_of_video
+from .frames import Frames, frames_of_either, frames_of_video
 from .host import progress
 from .load import EVALUATION, FOLDER, hosted_open_pack, open_pack_fingerprint
 
@@ -82,9 +81,7 @@ class Evaluate(io.ComfyNode):
         source: Tensor | None = None,
         pack: Any = None,
     ) -> io.NodeOutput:
-        if (video is None) == (images is None):
-            raise SadTalkerError("Connect either a video or images to Evaluate.")
-        frames = frames_of_video(video) if video is not None else frames_of_image(_given(images), images_fps)
+        frames = frames_of_either(video, images, images_fps)
         pack = pack or hosted_open_pack()
         device = pack.load("landmarker", memory_required=BYTES_A_PIXEL * frames.pixels)
         landmarker = pack.core.landmarker
@@ -133,8 +130,3 @@ def _sound(video: Input.Video | None, audio: Mapping[str, Any] | None) -> Wavefo
     if audio is None and video is not None:
         audio = video.get_components().audio
     return None if audio is None else waveform_from_audio(audio)
-
-
-def _given(images: Tensor | None) -> Tensor:
-    assert images is not None  # checked by the caller
-    return images

@@ -75,7 +75,7 @@ def frames_of_either(video: Input.Video | None, images: Tensor | None, fps: floa
         return frames_of_video(video)
     if images is not None and video is None:
         return frames_of_image(images, fps)
-    raise SadTalkerError("Connect either a video or images, " + ("not both." if video is not None else "one of them."))
+    raise SadTalkerError("Connect either a video or images" + ("." if video is None else ", not both."))
 
 
 def _file_frames(video: InputImpl.VideoFromFile) -> Frames | None:

@@ -13,7 +13,7 @@ from ..sadtalker_core.finish.watermark.payload import DEFAULT_MESSAGE, LONGEST_M
 from ..sadtalker_core.finish.watermark.visible import CORNERS, Placement, overlay_, text_logo
 from ..sadtalker_core.progress import part_of
 from .convert import frames_from_image, image_from_frames, one_mask
-from .frames import frames_of_image, frames_of_video
+from .frames import frames_of_either
 from .host import check_choice, progress, to_host
 
 
@@ -138,12 +138,7 @@ class DetectWatermark(io.ComfyNode):
 
     @classmethod
     def execute(cls, images: Tensor | None = None, video: Input.Video | None = None) -> io.NodeOutput:
-        if images is not None and video is None:
-            frames = frames_of_image(images, fps=1.0)
-        elif video is not None and images is None:
-            frames = frames_of_video(video)
-        else:
-            raise SadTalkerError("Connect either a video or images to Detect Watermark.")
+        frames = frames_of_either(video, images, fps=1.0)
         report = progress()
         found = detect(frames, on_progress=lambda done, _: report(done, max(done, len(frames))))
         text = str(found)

@@ -135,7 +135,7 @@ class TestExtractFromVideo:
         assert len(skipped) == 3
 
     def test_nothing_or_both_connected(self, pack, video, images):
-        with pytest.raises(SadTalkerError, match="one of them"):
+        with pytest.raises(SadTalkerError, match="either a video or images"):
             run_node("SadTalkerExtract3DMMFromVideo", pack=pack, **EXTRACT)
         with pytest.raises(SadTalkerError, match="not both"):
             run_node("SadTalkerExtract3DMMFromVideo", pack=pack, video=video, images=images, **EXTRACT)

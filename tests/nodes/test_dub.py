@@ -91,7 +91,7 @@ def test_rate_of_film(images):
 
 class TestBadInput:
     def test_nothing_or_both(self, video, images):
-        with pytest.raises(SadTalkerError, match="one of them"):
+        with pytest.raises(SadTalkerError, match="either a video or images"):
             run_node("SadTalkerDubVideo", audio=spoken(0.2), **DUB)
         with pytest.raises(SadTalkerError, match="not both"):
             run_node("SadTalkerDubVideo", audio=spoken(0.2), video=video, images=images, **DUB)
