@@ -22,9 +22,9 @@ from sadtalker_core.flow import Coefficients, SourceFace
 from sadtalker_core.pack import Pack
 from sadtalker_core.packs.open.load import load_open_pack
 from sadtalker_core.pictures.levels import levels_of
+from sadtalker_core.pictures.video import read_picture
 
 from .common import ROOT
-from .end_to_end_case import read_picture
 
 DEMO = ROOT / "sadtalker_core" / "assets" / "demo" / "portrait.jpg"
 QUALITY = 86

@@ -9,14 +9,12 @@ import io
 import json
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import av
 import numpy as np
 import soundfile
 import torch
-from PIL import Image
 from torch import Tensor
 
 from sadtalker_core.audio.waveform import mono_waveform
@@ -25,7 +23,7 @@ from sadtalker_core.expnet.blink import random_blink
 from sadtalker_core.face.extract import extract_face
 from sadtalker_core.flow import MODEL_FPS
 from sadtalker_core.packs.open.load import load_open_pack
-from sadtalker_core.pictures.levels import pictures_of
+from sadtalker_core.pictures.video import read_picture
 from sadtalker_core.render.frames import render_frames
 from sadtalker_core.tracks.scale import combine
 
@@ -76,11 +74,6 @@ def measure_case(
         "peak_memory_mib": peak_memory_mib(),
         "mp4_bytes": len(content),
     }
-
-
-def read_picture(path: Path) -> Tensor:
-    """(3, H, W) RGB in [0, 1]."""
-    return pictures_of(np.asarray(Image.open(path).convert("RGB")))
 
 
 def demo_speech(seconds: float) -> tuple[Tensor, int]:

@@ -18,11 +18,12 @@ from sadtalker_core.finish.place.paste import paste_back
 from sadtalker_core.finish.sharpen.detail import transfer_detail
 from sadtalker_core.flow import MODEL_FPS
 from sadtalker_core.packs.open.load import load_open_pack
+from sadtalker_core.pictures.video import read_picture
 from sadtalker_core.pipeline import TalkingHeadOptions, predict_coefficients
 from sadtalker_core.render.frames import render_frames
 
 from .common import environment, environment_line, format_table, measure, write_json
-from .end_to_end_case import DEMO, demo_speech, read_picture
+from .end_to_end_case import DEMO, demo_speech
 
 SECONDS = 2
 

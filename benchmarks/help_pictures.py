@@ -32,6 +32,7 @@ from sadtalker_core.finish.sharpen.restore import enlarged
 from sadtalker_core.flow import MODEL_FPS, Coefficients, MelWindows, SourceFace
 from sadtalker_core.pack import Pack
 from sadtalker_core.packs.open.load import load_open_pack
+from sadtalker_core.pictures.video import read_picture
 from sadtalker_core.pipeline import TalkingHeadOptions, predict_coefficients
 from sadtalker_core.render.frames import render_frames
 from sadtalker_core.tracks.driving import add_driving, hold_portrait, match_blink
@@ -40,7 +41,7 @@ from sadtalker_core.tracks.mix import blend
 from sadtalker_core.tracks.scale import combine
 
 from .common import ROOT
-from .end_to_end_case import DEMO, demo_speech, read_picture
+from .end_to_end_case import DEMO, demo_speech
 
 PAGES = ROOT / "web" / "docs"
 SECONDS = 4

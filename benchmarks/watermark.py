@@ -29,10 +29,11 @@ from sadtalker_core.finish.watermark.invisible import mark_
 from sadtalker_core.finish.watermark.payload import decode, encode, payload_of
 from sadtalker_core.pack import Pack
 from sadtalker_core.packs.open.load import load_open_pack
+from sadtalker_core.pictures.video import read_picture
 from sadtalker_core.pipeline import TalkingHeadOptions, talking_head
 
 from .common import environment, environment_line, format_table, write_json
-from .end_to_end_case import DEMO, demo_speech, read_picture
+from .end_to_end_case import DEMO, demo_speech
 
 MESSAGE = "Take 7-b"
 COUNTS = (1, 8, 25, 50)

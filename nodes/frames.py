@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any
 
 import av
-import numpy as np
 import torch
 from comfy_api.latest import Input, InputImpl
 from torch import Tensor
 
 from ..sadtalker_core.errors import SadTalkerError
-from ..sadtalker_core.pictures.levels import Levels, pictures_of
+from ..sadtalker_core.pictures.video import read_pictures
 from .convert import frames_from_image
 
 SHORTEST_CUT = 0.001
@@ -92,17 +89,4 @@ def _file_frames(video: InputImpl.VideoFromFile) -> Frames | None:
             return None
         count = stream.frames or round((length or 0) * rate)
         pixels = stream.width * stream.height
-    return Frames(lambda: _decoded(video), count, float(rate), pixels)
-
-
-def _decoded(video: InputImpl.VideoFromFile) -> Iterator[Tensor]:
-    with closing(av.open(video.get_stream_source(), mode="r")) as container:
-        for frame in container.decode(video=0):
-            yield pictures_of(_upright(frame))
-
-
-def _upright(frame: Any) -> Levels:
-    """Levels (H, W, 3) of a frame, rotated as its file says: phones store upright videos rotated."""
-    pixels = frame.to_ndarray(format="rgb24")
-    quarters = round(getattr(frame, "rotation", 0) / 90)
-    return np.rot90(pixels, quarters)
+    return Frames(lambda: read_pictures(video.get_stream_source()), count, float(rate), pixels)

@@ -11,8 +11,9 @@ from ..metrics.face_clip import face_clip, source_face, track_film
 from ..metrics.figure_table import Evaluation
 from ..metrics.metric_list import all_figures
 from ..metrics.video_metrics import Measurement, MetricSet, VideoClip
+from ..pictures.video import read_picture
 from ..progress import Progress, no_progress
-from .video_clips import PICTURE_SUFFIXES, VIDEO_SUFFIXES, matching_file, read_film, read_picture, videos_in
+from .video_clips import PICTURE_SUFFIXES, VIDEO_SUFFIXES, matching_file, read_film, videos_in
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,17 @@ from functools import partial
 from pathlib import Path
 
 import av
-import numpy as np
 import torch
-from av.error import FFmpegError
-from PIL import Image
 from torch import Tensor
 
+from ..audio.sound_file import read_sound
 from ..errors import SadTalkerError
 from ..flow import MODEL_FPS, Waveform
 from ..metrics.face_clip import Film, at_model_rate
 from ..metrics.video_metrics import CLIP_SECONDS
-from ..training.tracks import VIDEO_SUFFIXES, read_sound
+from ..pictures.levels import pictures_of
+from ..pictures.video import decoded_frames, levels_of_frame
+from ..training.tracks import VIDEO_SUFFIXES
 
 PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
 
@@ -54,36 +54,18 @@ def read_film(path: Path, *, seconds: float = CLIP_SECONDS, device: torch.device
     Raises:
         SadTalkerError: it cannot be decoded, or shows nothing.
     """
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise SadTalkerError(f"{path} has no pictures, only sound. Choose a video.")
-            fps = float(container.streams.video[0].average_rate or MODEL_FPS)
-            first = next(container.decode(container.streams.video[0]), None)
-    except (FFmpegError, OSError) as error:
-        raise SadTalkerError(
-            f"{path} cannot be read as a video ({error}). Export it again, for instance as mp4."
-        ) from error
+    first = next(decoded_frames(path), None)
     if first is None:
         raise SadTalkerError(f"{path} holds no picture. Export it again, for instance as mp4.")
+    with av.open(str(path)) as container:
+        fps = float(container.streams.video[0].average_rate or MODEL_FPS)
     start = float(first.time or 0.0)
     samples = read_sound(path, start)
-    waveform = Waveform(samples.float() / 32768) if len(samples) else None
+    waveform = Waveform(samples) if len(samples) else None
     return Film(path.stem, partial(_pictures, path, fps, start, seconds, device), waveform)
 
 
-def read_picture(path: Path) -> Tensor:
-    """A picture file as (3, H, W) in [0, 1]."""
-    pixels = np.asarray(Image.open(path).convert("RGB"))
-    return torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 255
-
-
 def _pictures(path: Path, fps: float, start: float, seconds: float, device: torch.device | None) -> Iterator[Tensor]:
-    with av.open(str(path)) as container:
-        frames = container.decode(container.streams.video[0])
-        timed = ((float(frame.time or 0.0) - start, frame) for frame in frames)
-        for frame in at_model_rate(timed, fps, seconds):
-            pixels = frame.to_ndarray(format="rgb24")
-            quarters = round(getattr(frame, "rotation", 0) / 90)  # phones store what they film upright on its side
-            upright = np.ascontiguousarray(np.rot90(pixels, quarters))
-            yield torch.from_numpy(upright).to(device).permute(2, 0, 1).float() / 255
+    timed = ((float(frame.time or 0.0) - start, frame) for frame in decoded_frames(path))
+    for frame in at_model_rate(timed, fps, seconds):
+        yield pictures_of(levels_of_frame(frame)).to(device)

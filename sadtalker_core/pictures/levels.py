@@ -20,4 +20,5 @@ def levels_of(pictures: Tensor) -> Levels:
 
 def pictures_of(levels: Levels) -> Tensor:
     """Pictures (..., 3, H, W) float32 in [0, 1], on the CPU, of levels (..., H, W, 3)."""
-    return rearrange(torch.from_numpy(np.ascontiguousarray(levels)), "... h w c -> ... c h w").float() / 255
+    writable = levels if levels.flags.writeable else levels.copy()
+    return rearrange(torch.from_numpy(np.ascontiguousarray(writable)), "... h w c -> ... c h w").float() / 255

@@ -15,12 +15,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
 
-from ..audio.waveform import mono_waveform
+from ..audio.sound_file import read_sound
 from ..face.landmarks import load_landmarker
 from ..face.tracking import track_landmarks
 from ..files.assets import OPEN_ASSETS
 from ..files.write import write_whole
-from ..flow import MODEL_FPS, SAMPLE_RATE, Waveform
+from ..flow import MODEL_FPS, Waveform
+from ..pictures.levels import Levels, pictures_of
+from ..pictures.video import decoded_frames, levels_of_frame
 
 LOG = logging.getLogger(__name__)
 CORPORA = {"grid_s1": "clips/grid_s1", "grid_multi": "clips/grid_multi", "motion": "clips/motion"}
@@ -76,18 +78,29 @@ def read_cached_track(path: Path, corpus: str) -> ClipTrack:
 def track_video(path: Path, landmarker_file: Path = OPEN_ASSETS / "landmarker.safetensors") -> dict[str, Tensor]:
     """Landmarks (T, 478, 3) at 25 frames a second, picture size (2,), 16 kHz samples (S,) int16 of one clip."""
     landmarker = load_landmarker(landmarker_file)
-    with av.open(str(path)) as container:
-        stream = container.streams.video[0]
-        rate = float(stream.average_rate or MODEL_FPS)
-        times: list[float] = []
-        frames: list[Tensor] = []
-        for number, frame in enumerate(container.decode(stream)):
-            times.append(number / rate if frame.time is None else float(frame.time))  # some films give no times
-            frames.append(torch.from_numpy(frame.to_ndarray(format="rgb24")).permute(2, 0, 1))
-    height, width = frames[0].shape[1:]
-    track = track_landmarks(landmarker, (frame.float() / 255 for frame in frames))
+    rate = _frame_rate(path)
+    times: list[float] = []
+    frames: list[Levels] = []
+    for number, frame in enumerate(decoded_frames(path)):
+        times.append(number / rate if frame.time is None else float(frame.time))  # some films give no times
+        frames.append(levels_of_frame(frame))
+    height, width = frames[0].shape[:2]
+    track = track_landmarks(landmarker, map(pictures_of, frames))
     points = resample_track(track.points, times)
-    return {"points": points, "size": torch.tensor([width, height]), "samples": read_sound(path, times[0])}
+    return {
+        "points": points,
+        "size": torch.tensor([width, height]),
+        "samples": _as_integers(read_sound(path, times[0])),
+    }
+
+
+def _frame_rate(path: Path) -> float:
+    with av.open(str(path)) as container:
+        return float(container.streams.video[0].average_rate or MODEL_FPS)
+
+
+def _as_integers(samples: Tensor) -> Tensor:
+    return (samples.clamp(-1, 1) * 32767).to(torch.int16)
 
 
 def resample_track(points: Tensor, times: Sequence[float], fps: float = MODEL_FPS) -> Tensor:
@@ -109,24 +122,6 @@ def resample_track(points: Tensor, times: Sequence[float], fps: float = MODEL_FP
 def _track_clip(job: tuple[Path, Path]) -> None:
     clip, target = job
     write_whole(target, track_video(clip))
-
-
-def read_sound(path: Path, video_start: float) -> Tensor:
-    """Samples at 16 kHz, int16, aligned so that the first belongs to the first video frame; (0,) without sound."""
-    with av.open(str(path)) as container:
-        if not container.streams.audio:
-            return torch.zeros(0, dtype=torch.int16)
-        chunks: list[np.ndarray] = []
-        start: float | None = None
-        rate = container.streams.audio[0].rate
-        resampler = av.AudioResampler(format="fltp", layout="stereo")
-        for frame in container.decode(audio=0):
-            start = float(frame.time or 0.0) if start is None else start
-            chunks.extend(part.to_ndarray() for part in resampler.resample(frame))
-    samples = mono_waveform(torch.from_numpy(np.concatenate(chunks, 1)), rate).samples
-    shift = round((video_start - (start or 0.0)) * SAMPLE_RATE)
-    samples = samples[shift:] if shift >= 0 else torch.cat((torch.zeros(-shift), samples))
-    return (samples.clamp(-1, 1) * 32767).to(torch.int16)
 
 
 def _cached(cache: Path, corpus: str, clip: Path) -> Path:

@@ -12,8 +12,9 @@ import torch
 from PIL import Image
 from sadtalker_pack.sadtalker_core.errors import SadTalkerError
 from sadtalker_pack.sadtalker_core.finish.watermark.__main__ import main
-from sadtalker_pack.sadtalker_core.finish.watermark.files import detect_in_file, read_frames
+from sadtalker_pack.sadtalker_core.finish.watermark.files import detect_in_file
 from sadtalker_pack.sadtalker_core.finish.watermark.invisible import mark_
+from sadtalker_pack.sadtalker_core.pictures.video import read_pictures
 from skimage import data
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -63,7 +64,7 @@ def sound_file(folder):
 
 
 def test_frames_are_those_of_the_file(tmp_path, marked):
-    (frame,) = read_frames(picture_file(tmp_path, marked, "exact.png"))
+    (frame,) = read_pictures(picture_file(tmp_path, marked, "exact.png"))
     torch.testing.assert_close(frame, marked[0], atol=0.5 / 255 + 1e-6, rtol=0)
 
 
@@ -80,7 +81,7 @@ def test_pictures(tmp_path, marked, name, options):
 def test_what_is_no_video_is_named(tmp_path):
     text = tmp_path / "notes.mp4"
     text.write_text("not a video")
-    with pytest.raises(SadTalkerError, match=r"notes\.mp4 cannot be read as one"):
+    with pytest.raises(SadTalkerError, match=r"notes\.mp4 cannot be read as a video"):
         detect_in_file(text)
     with pytest.raises(SadTalkerError, match=r"gone\.mp4 cannot be read as one"):
         detect_in_file(tmp_path / "gone.mp4")
