@@ -6,6 +6,7 @@ frames a second; its constants are kept in seconds. Motion beats are the moments
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
@@ -19,6 +20,10 @@ SMOOTHING_SECONDS = 5 / 60
 """Standard deviation of the bell that smooths the speed."""
 ONSET_HOP = 256
 """Samples between two looks for an onset: about 60 a second."""
+WINDOW = 2048
+"""Samples that librosa looks at each time."""
+LEAST_RISE = 1.0
+"""Decibels from one look to the next, mean of the bands: about the least difference in level that people hear."""
 
 
 def motion_beats(angles: Tensor, fps: float = MODEL_FPS) -> Tensor:
@@ -32,14 +37,24 @@ def motion_beats(angles: Tensor, fps: float = MODEL_FPS) -> Tensor:
 
 
 def speech_onsets(samples: Tensor) -> Tensor:
-    """Seconds (K,) at which librosa hears something set in, in speech (S,) at 16 kHz.
+    """Seconds (K,) at which something sets in, in speech (S,) at 16 kHz, as librosa's onset strength tells.
+
+    A peak counts where the bands of hearing become louder by ``LEAST_RISE`` in the mean. What is there from the first
+    sample does not set in: librosa hears silence before it, so the sound is preceded by its own mirror image, and within
+    half a window of the start nothing is reported.
 
     Raises:
         NotMeasuredError: librosa is not installed.
     """
     onset = required_module("librosa", "librosa").onset
-    found = onset.onset_detect(y=samples.cpu().numpy(), sr=SAMPLE_RATE, hop_length=ONSET_HOP, units="time")
-    return torch.tensor(found, dtype=torch.float64)
+    before = min(WINDOW, max(len(samples) - 1, 0))
+    sound = np.pad(samples.cpu().numpy(), (before, 0), mode="reflect") if before else samples.cpu().numpy()
+    if len(sound) < WINDOW:
+        return torch.zeros(0, dtype=torch.float64)
+    strength = onset.onset_strength(y=sound, sr=SAMPLE_RATE, hop_length=ONSET_HOP, n_fft=WINDOW)
+    peaks = onset.onset_detect(onset_envelope=strength, sr=SAMPLE_RATE, hop_length=ONSET_HOP, units="frames")
+    places = peaks[strength[peaks] >= LEAST_RISE] * ONSET_HOP - before
+    return torch.from_numpy(places[places > WINDOW // 2]).double() / SAMPLE_RATE
 
 
 def beat_align(onsets: Tensor, beats: Tensor) -> float:

@@ -2,6 +2,9 @@ from math import isnan, pi
 
 import pytest
 import torch
+from sadtalker_pack.sadtalker_core.audio.sound_file import read_speech
+from sadtalker_pack.sadtalker_core.audio.waveform import mono_waveform
+from sadtalker_pack.sadtalker_core.files.assets import DEMO_ASSETS
 from sadtalker_pack.sadtalker_core.metrics import requirements
 from sadtalker_pack.sadtalker_core.metrics.beat_align import TOLERANCE_SECONDS, beat_align, motion_beats, speech_onsets
 from sadtalker_pack.sadtalker_core.metrics.requirements import NotMeasuredError
@@ -51,6 +54,34 @@ def test_with_onsets_that_librosa_hears():
     assert len(onsets) == int(SECONDS / BEAT) - 1
     assert beat_align(onsets, motion_beats(nods())) > 0.85
     assert beat_align(onsets, motion_beats(nods(late_s=BEAT / 4))) < 0.1
+
+
+class TestOnsets:
+    @pytest.fixture(autouse=True)
+    def _librosa(self):
+        pytest.importorskip("librosa")
+
+    @pytest.mark.parametrize("rate", [16_000, 44_100, 48_000])
+    @pytest.mark.parametrize("phase", [0.0, pi / 2])
+    def test_a_steady_tone_that_is_there_from_the_first_sample_has_none(self, rate, phase):
+        tone = 0.3 * torch.sin(2 * pi * 220 * torch.arange(3 * rate) / rate + phase)
+        assert len(speech_onsets(mono_waveform(tone[None], rate).samples)) == 0
+
+    def test_a_tone_that_sets_in_later_has_one(self):
+        tone = 0.3 * torch.sin(2 * pi * 220 * torch.arange(48_000) / 16_000)
+        tone[:8000] = 0
+        assert speech_onsets(tone).tolist() == pytest.approx([0.5], abs=0.03)
+
+    def test_even_noise_has_none(self):
+        assert len(speech_onsets(0.05 * torch.randn(48_000))) == 0
+
+    @pytest.mark.parametrize("count", [1, 2, 100, 2048, 16_000])
+    def test_silence_of_any_length_has_none(self, count):
+        assert len(speech_onsets(torch.zeros(count))) == 0
+
+    def test_the_demo_speech_keeps_its_onsets(self):
+        """librosa alone finds 47; a threshold made for tones and noise must not cost words."""
+        assert 45 <= len(speech_onsets(read_speech(DEMO_ASSETS / "speech.wav").samples)) <= 48
 
 
 def test_the_score_is_a_bell_of_the_distance():

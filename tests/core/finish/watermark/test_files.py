@@ -83,7 +83,7 @@ def test_what_is_no_video_is_named(tmp_path):
     text.write_text("not a video")
     with pytest.raises(SadTalkerError, match=r"notes\.mp4 cannot be read as a video"):
         detect_in_file(text)
-    with pytest.raises(SadTalkerError, match=r"gone\.mp4 cannot be read as one"):
+    with pytest.raises(SadTalkerError, match=r"gone\.mp4 cannot be read as a video"):
         detect_in_file(tmp_path / "gone.mp4")
     with pytest.raises(SadTalkerError, match="only sound"):
         detect_in_file(sound_file(tmp_path))
