@@ -88,7 +88,7 @@ class Evaluate(io.ComfyNode):
         portrait = None if source is None else source_face(picture_from_image(source).to(device), landmarker)
         clip = face_clip(
             _tracked("video", frames, _sound(video, audio), landmarker, device),
-            reference=_real(reference, landmarker, device),
+            ground_truth=_real(reference, landmarker, device),
             source=portrait,
         )
         metrics = MetricSet.make(METRICS, MetricResources(weights_folder(), device))
@@ -113,7 +113,7 @@ def _tracked(
 def _real(video: Input.Video | None, landmarker: FaceLandmarker, device: torch.device) -> TrackedFilm | None:
     if video is None:
         return None
-    return _tracked("reference", frames_of_video(video), _sound(video, None), landmarker, device)
+    return _tracked("ground truth", frames_of_video(video), _sound(video, None), landmarker, device)
 
 
 def _start_of(frames: Frames, device: torch.device) -> Callable[[], Iterator[Tensor]]:

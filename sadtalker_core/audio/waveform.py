@@ -25,7 +25,7 @@ def mono_waveform(samples: Tensor, sample_rate: int) -> Waveform:
     """The mean of all channels, resampled to 16 kHz.
 
     The resampler is a windowed sinc with the passband of resampy 0.3.1's ``kaiser_best``, which prepared the audio of
-    the reference: it differs from it by less than 3e-5, where soxr and other presets differ by 3e-3 from 7 kHz up.
+    the original: it differs from it by less than 3e-5, where soxr and other presets differ by 3e-3 from 7 kHz up.
 
     Args:
         samples: (C, N) float, C >= 1, N >= 1, nominal range [-1, 1]; louder samples pass unchanged.

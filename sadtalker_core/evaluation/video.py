@@ -21,12 +21,12 @@ class VideoFolders:
     """Where the videos of one method are, and what belongs to them by name."""
 
     videos: Path
-    references: Path | None = None
+    ground_truths: Path | None = None
     """the real videos of the same inputs"""
     sources: Path | None = None
-    """the portraits; without them the first frame of the reference counts as one (paper, section 4.1)"""
+    """the portraits; without them the first frame of the ground truth counts as one (paper, section 4.1)"""
     cropped: bool = False
-    """the videos, and the references, are face crops already"""
+    """the videos, and the ground truths, are face crops already"""
 
 
 def evaluate_folder(
@@ -46,17 +46,17 @@ def evaluate_folder(
 
 
 def read_clip(path: Path, folders: VideoFolders, landmarker: FaceLandmarker) -> VideoClip:
-    """One video as metrics see it, with its reference and its portrait where they are found by its name.
+    """One video as metrics see it, with its ground truth and its portrait where they are found by its name.
 
     Raises:
         SadTalkerError: it cannot be read, or shows no face.
     """
     tracked = track_film(read_film(path), landmarker)
-    real = matching_file(folders.references, path.stem, VIDEO_SUFFIXES) if folders.references else None
+    real = matching_file(folders.ground_truths, path.stem, VIDEO_SUFFIXES) if folders.ground_truths else None
     portrait = matching_file(folders.sources, path.stem, PICTURE_SUFFIXES) if folders.sources else None
     return face_clip(
         tracked,
-        reference=track_film(read_film(real), landmarker) if real else None,
+        ground_truth=track_film(read_film(real), landmarker) if real else None,
         source=source_face(read_picture(portrait), landmarker) if portrait else None,
         cropped=folders.cropped,
     )

@@ -22,7 +22,7 @@ CLOSING_SHARE = 1 / 3
 
 ORIGINAL_SHAPE = (0.5, 0.9, 1.0, 0.9, 0.5)
 ORIGINAL_PAUSES = (10, 70)
-"""Frames before a blink of the reference: from, and up to but not including."""
+"""Frames before a blink of the original: from, and up to but not including."""
 
 
 def random_blink(frames: int, fps: float, generator: torch.Generator, *, rate: float = BLINKS_PER_MINUTE) -> BlinkCurve:
@@ -63,7 +63,7 @@ def random_blink(frames: int, fps: float, generator: torch.Generator, *, rate: f
 
 
 def original_blink(frames: int, choose: Callable[[range], int], fps: float = MODEL_FPS) -> BlinkCurve:
-    """The reference's curve: five frames for each blink, 10 to 69 between two of them, meant for 25 frames a second.
+    """The original's curve: five frames for each blink, 10 to 69 between two of them, meant for 25 frames a second.
 
     Clips that are too short for a choice of pauses (up to 21 frames) get no blink.
 

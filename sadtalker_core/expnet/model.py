@@ -1,4 +1,4 @@
-"""ExpNet: one mel window, a reference expression, a blink ratio -> 64 expression coefficients (paper, section 3.2)."""
+"""ExpNet: one mel window, the own expression, a blink ratio -> 64 expression coefficients (paper, section 3.2)."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class ExpNet(nn.Module):
         self.audio_encoder = audio_encoder()
         self.mapping1 = nn.Linear(AUDIO_FEATURES + EXPRESSION_SIZE + 1, EXPRESSION_SIZE)
 
-    def forward(self, mel: Tensor, reference: Tensor, ratio: Tensor) -> Tensor:
-        """Expression (B, 64) from mel (B, 1, 80, 16), reference expression (B, 64) and blink ratio (B, 1) in [0, 1]."""
-        return self.express(self.hear(mel), reference, ratio)
+    def forward(self, mel: Tensor, own: Tensor, ratio: Tensor) -> Tensor:
+        """Expression (B, 64) from mel (B, 1, 80, 16), own expression (B, 64) and blink ratio (B, 1) in [0, 1]."""
+        return self.express(self.hear(mel), own, ratio)
 
     def hear(self, mel: Tensor) -> Tensor:
         """Audio features (B, 512) of mel (B, 1, 80, 16)."""
         return self.audio_encoder(mel).flatten(1)
 
-    def express(self, audio: Tensor, reference: Tensor, ratio: Tensor) -> Tensor:
-        """Expression (B, 64) from audio features (B, 512), reference expression (B, 64) and blink ratio (B, 1)."""
-        return self.mapping1(torch.cat((audio, reference, ratio), 1))
+    def express(self, audio: Tensor, own: Tensor, ratio: Tensor) -> Tensor:
+        """Expression (B, 64) from audio features (B, 512), own expression (B, 64) and blink ratio (B, 1)."""
+        return self.mapping1(torch.cat((audio, own, ratio), 1))

@@ -40,8 +40,8 @@ def speech_onsets(samples: Tensor) -> Tensor:
     """Seconds (K,) at which something sets in, in speech (S,) at 16 kHz, as librosa's onset strength tells.
 
     A peak counts where the bands of hearing become louder by ``LEAST_RISE`` in the mean. What is there from the first
-    sample does not set in: librosa hears silence before it, so the sound is preceded by its own mirror image, and within
-    half a window of the start nothing is reported.
+    sample does not set in. librosa hears silence before it, so the sound is preceded by its own mirror image, and in
+    half a window from the start nothing is reported.
 
     Raises:
         NotMeasuredError: librosa is not installed.

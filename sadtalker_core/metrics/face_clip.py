@@ -103,32 +103,32 @@ def track_film(film: Film, landmarker: FaceLandmarker, on_progress: Progress = n
 def face_clip(
     tracked: TrackedFilm,
     *,
-    reference: TrackedFilm | None = None,
+    ground_truth: TrackedFilm | None = None,
     source: VideoClip | None = None,
     cropped: bool = False,
 ) -> VideoClip:
     """Cut the face out of a film, and out of the real video of the same input.
 
     Args:
-        reference: the real video. Where it shows the same part of the picture, its box counts for both.
+        ground_truth: the real video. Where it shows the same part of the picture, its box counts for both.
         source: as of ``source_face``; without it the reference's first frame (paper, section 4.1).
         cropped: the films are face crops already; they are only resized.
 
     Raises:
         SadTalkerError: ``cropped`` films are not square.
     """
-    same_view = reference is not None and (cropped or _same_view(tracked, reference))
+    same_view = ground_truth is not None and (cropped or _same_view(tracked, ground_truth))
     real = None
-    if reference is not None:
-        real = _cut(reference, _whole(reference) if cropped else face_box(reference))
+    if ground_truth is not None:
+        real = _cut(ground_truth, _whole(ground_truth) if cropped else face_box(ground_truth))
         source = real if source is None else source
     if cropped:
         box = _whole(tracked)
-    elif same_view and reference is not None:
-        box = _scaled(face_box(reference), tracked.width / reference.width, tracked.width, tracked.height)
+    elif same_view and ground_truth is not None:
+        box = _scaled(face_box(ground_truth), tracked.width / ground_truth.width, tracked.width, tracked.height)
     else:
         box = face_box(tracked)
-    clip = replace(_cut(tracked, box), reference=real, same_view=same_view)
+    clip = replace(_cut(tracked, box), ground_truth=real, same_view=same_view)
     return clip if source is None else replace(clip, source=source.frames[0], source_points=source.points[0])
 
 

@@ -71,9 +71,9 @@ class FrechetInceptionDistance:
         self._made, self._real = FeatureStatistics(), FeatureStatistics()
 
     def add(self, clip: VideoClip) -> None:
-        if clip.reference is None:
-            raise NotMeasuredError("a reference video")
-        for frames, statistics in ((clip.frames, self._made), (clip.reference.frames, self._real)):
+        if clip.ground_truth is None:
+            raise NotMeasuredError("a ground truth video")
+        for frames, statistics in ((clip.frames, self._made), (clip.ground_truth.frames, self._real)):
             for batch in frames.split(_BATCH) if len(frames) else ():
                 statistics.add(self._features(batch))
 

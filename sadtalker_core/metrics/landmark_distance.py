@@ -13,17 +13,17 @@ from .requirements import NotMeasuredError
 from .video_metrics import Figure, VideoClip
 
 
-def landmark_distances(points: Tensor, reference: Tensor) -> Tensor:
-    """Distances (T, 478) of landmarks (T, 478, 3) to those of the reference (T, 478, 3), any unit.
+def landmark_distances(points: Tensor, ground_truth: Tensor) -> Tensor:
+    """Distances (T, 478) of landmarks (T, 478, 3) to those of the ground truth (T, 478, 3), any unit.
 
-    In percent of the reference's distance between the outer eye corners, in the picture's plane. Each face is first
-    laid over the reference's by the points that expressions move least: where a head turns is free.
+    In percent of the ground truth's distance between the outer eye corners, in the picture's plane. Each face is first
+    laid over the ground truth's by the points that expressions move least: where a head turns is free.
     """
     stable = list(STABLE)
-    laid_over = similarity_between(points[:, stable], reference[:, stable]).apply(points)
-    left, right = (reference[:, corner] for corner in OUTER_EYE_CORNERS)
+    laid_over = similarity_between(points[:, stable], ground_truth[:, stable]).apply(points)
+    left, right = (ground_truth[:, corner] for corner in OUTER_EYE_CORNERS)
     unit = (left - right).norm(dim=1)[:, None]
-    return 100 * (laid_over - reference)[..., :2].norm(dim=2) / unit
+    return 100 * (laid_over - ground_truth)[..., :2].norm(dim=2) / unit
 
 
 class LandmarkDistance:
@@ -35,12 +35,12 @@ class LandmarkDistance:
     )
 
     def measure(self, clip: VideoClip) -> Mapping[str, float]:
-        if clip.reference is None:
-            raise NotMeasuredError("a reference video")
-        count = min(len(clip), len(clip.reference))
-        seen = (clip.seen[:count] & clip.reference.seen[:count]).nonzero()[:, 0]
+        if clip.ground_truth is None:
+            raise NotMeasuredError("a ground truth video")
+        count = min(len(clip), len(clip.ground_truth))
+        seen = (clip.seen[:count] & clip.ground_truth.seen[:count]).nonzero()[:, 0]
         if not len(seen):
             raise NotMeasuredError("frames in which both videos show a face")
-        distances = landmark_distances(clip.points[seen], clip.reference.points[seen])
+        distances = landmark_distances(clip.points[seen], clip.ground_truth.points[seen])
         mouth = list(OUTER_MOUTH + INNER_MOUTH)
         return {"lmd": float(distances[:, list(INDICES)].mean()), "mouth_lmd": float(distances[:, mouth].mean())}

@@ -20,34 +20,34 @@ _SMALLEST_ERROR = 1e-10
 
 
 def frames_in_common(clip: VideoClip) -> tuple[Tensor, Tensor]:
-    """Frames (T, 3, 256, 256) of a clip and of its reference, as far as both go.
+    """Frames (T, 3, 256, 256) of a clip and of its ground truth, as far as both go.
 
     Raises:
-        NotMeasuredError: there is no reference, or it shows another part of the picture.
+        NotMeasuredError: there is no ground truth, or it shows another part of the picture.
     """
-    if clip.reference is None:
-        raise NotMeasuredError("a reference video")
+    if clip.ground_truth is None:
+        raise NotMeasuredError("a ground truth video")
     if not clip.same_view:
-        raise NotMeasuredError("a reference video that shows the same part of the picture")
-    count = min(len(clip), len(clip.reference))
+        raise NotMeasuredError("a ground truth video that shows the same part of the picture")
+    count = min(len(clip), len(clip.ground_truth))
     if not count:
         raise NotMeasuredError("frames")
-    return clip.frames[:count], clip.reference.frames[:count]
+    return clip.frames[:count], clip.ground_truth.frames[:count]
 
 
-def psnr(pictures: Tensor, references: Tensor) -> Tensor:
+def psnr(pictures: Tensor, ground_truths: Tensor) -> Tensor:
     """Peak signal-to-noise ratio (B,) in dB of pictures (B, 3, H, W) in [0, 1]; 100 where they are equal."""
-    error = (pictures - references).square().mean((1, 2, 3)).clamp_min(_SMALLEST_ERROR)
+    error = (pictures - ground_truths).square().mean((1, 2, 3)).clamp_min(_SMALLEST_ERROR)
     return -10 * error.log10()
 
 
-def ssim(pictures: Tensor, references: Tensor) -> Tensor:
+def ssim(pictures: Tensor, ground_truths: Tensor) -> Tensor:
     """Structural similarity (B,) of pictures (B, 3, H, W) in [0, 1], H and W at least 11; mean of the three channels.
 
     Source: Wang et al., "Image quality assessment: from error visibility to structural similarity", 2004, with its
     Gaussian window of 11 pixels and standard deviation 1.5, where it lies wholly inside the picture.
     """
-    moments = torch.stack((pictures, references, pictures**2, references**2, pictures * references))
+    moments = torch.stack((pictures, ground_truths, pictures**2, ground_truths**2, pictures * ground_truths))
     mean_a, mean_b, square_a, square_b, product = _blur(moments.flatten(0, 2)[:, None]).unflatten(0, moments.shape[:3])
     variances = square_a - mean_a**2 + square_b - mean_b**2
     covariance = product - mean_a * mean_b
@@ -67,9 +67,9 @@ class Reconstruction:
         pairs = [part.split(BATCH) for part in frames_in_common(clip)]
         found = {"psnr": [], "ssim": []}
         for one, other in zip(*pairs, strict=True):
-            pictures, references = one.float() / 255, other.float() / 255
-            found["psnr"].append(psnr(pictures, references))
-            found["ssim"].append(ssim(pictures, references))
+            pictures, ground_truths = one.float() / 255, other.float() / 255
+            found["psnr"].append(psnr(pictures, ground_truths))
+            found["ssim"].append(ssim(pictures, ground_truths))
         return {key: float(torch.cat(values).mean()) for key, values in found.items()}
 
 

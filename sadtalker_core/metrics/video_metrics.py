@@ -38,10 +38,10 @@ class VideoClip:
     """exactly the sound of the T frames; None for a silent video"""
     source: Tensor | None = None
     """(3, 256, 256) uint8: the portrait that the video was made from, cropped to its own face"""
-    reference: VideoClip | None = None
-    """the real video of the same input, frame for frame as far as both go; it has no reference of its own"""
+    ground_truth: VideoClip | None = None
+    """the real video of the same input, frame for frame as far as both go; it has no ground truth of its own"""
     same_view: bool = False
-    """whether the reference is cropped by the same box, so that its pixels can be compared with these"""
+    """whether the ground truth is cropped by the same box, so that its pixels can be compared with these"""
     source_points: Tensor | None = None
     """(478, 3) landmarks of ``source``, its pixels"""
     sync_frames: Tensor | None = None
@@ -83,7 +83,7 @@ class ClipMetric(Protocol):
         """A number for each of ``figures``, by its key.
 
         Raises:
-            NotMeasuredError: the clip lacks what it needs (sound, a reference, a face, ...).
+            NotMeasuredError: the clip lacks what it needs (sound, a ground truth, a face, ...).
         """
         ...
 

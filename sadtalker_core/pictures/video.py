@@ -40,7 +40,7 @@ def decoded_frames(source: Source) -> Iterator[VideoFrame]:
 
 def levels_of_frame(frame: VideoFrame) -> Levels:
     """A frame as (H, W, 3), turned as its file says: phones store what they film upright lying on its side."""
-    levels = frame.to_ndarray(format="rgb24")
+    levels = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
     quarters = round(getattr(frame, "rotation", 0) / 90)
     return np.ascontiguousarray(np.rot90(levels, quarters)) if quarters else levels
 

@@ -1,4 +1,4 @@
-"""PoseVAE: a style, a reference pose and speech -> 32 frames of head motion (paper, section 3.3)."""
+"""PoseVAE: a style, the portrait's own pose and speech -> 32 frames of head motion (paper, section 3.3)."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ class PoseVAE(nn.Module):
         """Audio features (N, 512) of mel windows (N, 1, 80, 16)."""
         return self.audio_encoder(mel).flatten(1)
 
-    def decode(self, latent: Tensor, style: Tensor, reference: Tensor, audio: Tensor) -> Tensor:
-        """Motion (B, 32, 6), the distance from ``reference``.
+    def decode(self, latent: Tensor, style: Tensor, own: Tensor, audio: Tensor) -> Tensor:
+        """Motion (B, 32, 6), the distance from ``own``.
 
         Args:
             latent: (B, 64), standard normal when sampled.
             style: (B,) int64 below ``config.styles``.
-            reference: (B, 6) pose.
+            own: (B, 6) pose.
             audio: (B, 32, 512) from ``embed``.
         """
-        return self.decoder(latent, style, reference, audio)
+        return self.decoder(latent, style, own, audio)
 
 
 class PoseEncoder(nn.Module):
@@ -61,10 +61,10 @@ class PoseEncoder(nn.Module):
         self.linear_means = nn.Linear(128, LATENT_SIZE)
         self.linear_logvar = nn.Linear(128, LATENT_SIZE)
 
-    def forward(self, motion: Tensor, style: Tensor, reference: Tensor, audio: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, motion: Tensor, style: Tensor, own: Tensor, audio: Tensor) -> tuple[Tensor, Tensor]:
         shaped = self.resunet(motion[:, None]).flatten(1)  # (B, 192)
         heard = self.linear_audio(audio).flatten(1)  # (B, 192)
-        hidden = self.MLP(torch.cat((reference, shaped, heard, self.classbias[style]), 1))
+        hidden = self.MLP(torch.cat((own, shaped, heard, self.classbias[style]), 1))
         return self.linear_means(hidden), self.linear_logvar(hidden)
 
 
@@ -83,9 +83,9 @@ class PoseDecoder(nn.Module):
         self.resunet = ResUnet()
         self.pose_linear = nn.Linear(POSE_SIZE, POSE_SIZE)
 
-    def forward(self, latent: Tensor, style: Tensor, reference: Tensor, audio: Tensor) -> Tensor:
+    def forward(self, latent: Tensor, style: Tensor, own: Tensor, audio: Tensor) -> Tensor:
         heard = self.linear_audio(audio).flatten(1)  # (B, 192)
-        coded = self.MLP(torch.cat((reference, latent + self.classbias[style], heard), 1))
+        coded = self.MLP(torch.cat((own, latent + self.classbias[style], heard), 1))
         image = self.resunet(coded.reshape(-1, 1, SEQUENCE, POSE_SIZE))  # time is the image's height
         return self.pose_linear(image[:, 0])
 

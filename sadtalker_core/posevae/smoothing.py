@@ -7,7 +7,7 @@ from scipy.signal import savgol_filter
 from torch import Tensor
 
 WINDOW = 13
-"""Frames that the reference's Savitzky-Golay filter sees at once."""
+"""Frames that the original's Savitzky-Golay filter sees at once."""
 ORDER = 2
 """Degree of the polynomials it fits."""
 

@@ -1,4 +1,4 @@
-"""Curves of head angles through a few given values: the camera moves of the reference's command line."""
+"""Curves of head angles through a few given values: the camera moves of the original's command line."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def parse_angles(name: str, text: str) -> list[float]:
 def angle_curve(angles: Sequence[float], frames: int) -> Tensor:
     """(frames,) degrees that run through ``angles`` at an even speed.
 
-    As in the reference, each leg leaves out its end and the last frame repeats the one before, so that the final
+    As in the original, each leg leaves out its end and the last frame repeats the one before, so that the final
     angle is not quite reached.
     """
     length = sum(abs(end - start) for start, end in pairwise(angles))

@@ -1,6 +1,6 @@
-"""Train ExpNet in the open basis: mel window, reference expression and blink ratio -> expression.
+"""Train ExpNet in the open basis: mel window, own expression and blink ratio -> expression.
 
-Paper, section 3.2: the target moves the lips only; everything else comes from the reference coefficients, and the
+Paper, section 3.2: the target moves the lips only; everything else comes from the portrait's own coefficients, and the
 eyes follow the blink ratio. Losses: distance of the coefficients (distillation), of the mouth's and eyes' landmarks.
 """
 
@@ -117,8 +117,8 @@ class ExpNetLoss(nn.Module):
 
 
 @torch.no_grad()
-def start_from_reference(network: ExpNet, frames: SpeechFrames) -> None:
-    """Let the last layer begin where it must end for all but speech: face of the reference, lids of the ratio."""
+def start_from_own(network: ExpNet, frames: SpeechFrames) -> None:
+    """Let the last layer begin where it must end for all but speech: the own face, and the lids of the ratio."""
     kept = torch.eye(EXPRESSION_SIZE) - frames.mouth - frames.eyelids
     network.mapping1.weight[:, AUDIO_FEATURES:-1] = kept.T
     network.mapping1.weight[:, -1] = frames.blink @ frames.eyelids
@@ -144,7 +144,7 @@ def train_expnet(
     generator = torch.Generator().manual_seed(training.seed)
     network = ExpNet()
     if trained is None:
-        start_from_reference(network, frames)
+        start_from_own(network, frames)
     else:
         network.load_state_dict(trained.state_dict())
     network.train().audio_encoder.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -169,9 +169,9 @@ def train_expnet(
             frames if step >= fallen else even, training.batch_size, training.shares, training.blink_share, generator
         )
         with half_precision(batch.mel.device):
-            # The network's own forward pass but for the dropout, which is no part of the reference's architecture.
+            # The network's own forward pass but for the dropout, which is no part of the original architecture.
             audio = drop(network.hear(batch.mel), training.dropout, generator)
-            predicted = network.express(audio, batch.reference, batch.ratio)
+            predicted = network.express(audio, batch.own, batch.ratio)
         terms = loss_of(predicted.float(), batch.target, batch.weight)
         optimiser.zero_grad()
         torch.stack(list(terms.values())).sum().backward()

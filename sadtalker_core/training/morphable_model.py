@@ -37,14 +37,14 @@ def build_morphable_model(clips: list[ClipTrack]) -> tuple[MorphableModel, dict[
     """Learn mean, expression and identity bases from tracks; also returns figures for the model card."""
     mesh = load_face_mesh()
     mirror = mirror_permutation(mesh)
-    reference = _initial_reference(mesh)
-    aligned, neutrals = _neutral_faces(clips, reference)
+    template = _initial_template(mesh)
+    aligned, neutrals = _neutral_faces(clips, template)
     for _ in range(3):  # the mean shape and the alignment to it settle together
         mean = torch.stack(list(neutrals.values())).mean(0)
-        reference = _normalised((mean + _mirrored(mean, mirror)) / 2)
-        aligned, neutrals = _neutral_faces(clips, reference)
+        template = _normalised((mean + _mirrored(mean, mirror)) / 2)
+        aligned, neutrals = _neutral_faces(clips, template)
     expression, deviation = _expression_components(aligned, neutrals, mirror)
-    identity, identity_deviation = _identity_components(neutrals, reference, expression, mirror)
+    identity, identity_deviation = _identity_components(neutrals, template, expression, mirror)
     facts = {
         "learned_expression_components": float(expression.shape[0]),
         "learned_identity_components": float(identity.shape[0]),
@@ -54,7 +54,7 @@ def build_morphable_model(clips: list[ClipTrack]) -> tuple[MorphableModel, dict[
     expression = with_settled_signs(_complete(expression, EXPRESSION_SIZE, mesh, identity))
     identity = with_settled_signs(_complete(identity, IDENTITY_SIZE, mesh, expression))
     model = MorphableModel()
-    model.mean.copy_(reference)
+    model.mean.copy_(template)
     model.expression_basis.copy_(expression.reshape(-1, VERTICES, 3))
     model.identity_basis.copy_(identity.reshape(-1, VERTICES, 3))
     model.expression_deviation.fill_(HARMONIC_DEVIATION)[: deviation.shape[0]] = deviation
@@ -72,11 +72,11 @@ def with_settled_signs(components: Tensor) -> Tensor:
     return torch.where(side[:, None] < 0, -components, components)
 
 
-def align_clip(clip: ClipTrack, reference: Tensor) -> AlignedClip:
+def align_clip(clip: ClipTrack, template: Tensor) -> AlignedClip:
     """Bring a clip's usable frames to the canonical frame by their stable points."""
     points = to_picture_frame(clip.points, clip.width, clip.height)
     points = points[~points.isnan().any(-1).any(-1)]
-    similarity = similarity_between(reference[None, list(STABLE)], points[:, list(STABLE)])
+    similarity = similarity_between(template[None, list(STABLE)], points[:, list(STABLE)])
     frontal = angles_from_rotation(similarity.rotation)[:, :2].abs().amax(1) < MAX_ANGLE
     vertices = similarity.invert(points)[frontal]
     speaker = clip.name if clip.corpus == "motion" else clip.corpus
@@ -96,7 +96,7 @@ def mirror_permutation(mesh: FaceMesh) -> Tensor:
     return torch.cat((partner, torch.tensor([irises[v] for v in range(partner.shape[0], VERTICES)])))
 
 
-def _initial_reference(mesh: FaceMesh) -> Tensor:
+def _initial_template(mesh: FaceMesh) -> Tensor:
     """Canonical mesh in our unit; the irises, which it lacks, are set to zero and never used for alignment."""
     vertices = torch.cat((mesh.canonical, mesh.canonical.new_zeros(VERTICES - mesh.canonical.shape[0], 3)))
     return _normalised(vertices)
@@ -106,9 +106,9 @@ def _normalised(vertices: Tensor) -> Tensor:
     return vertices / (vertices[33] - vertices[263]).norm()
 
 
-def _neutral_faces(clips: list[ClipTrack], reference: Tensor) -> tuple[list[AlignedClip], dict[str, Tensor]]:
-    """All clips aligned to ``reference``, and the median face (478, 3) of each speaker."""
-    aligned = [align_clip(clip, reference) for clip in clips]
+def _neutral_faces(clips: list[ClipTrack], template: Tensor) -> tuple[list[AlignedClip], dict[str, Tensor]]:
+    """All clips aligned to ``template``, and the median face (478, 3) of each speaker."""
+    aligned = [align_clip(clip, template) for clip in clips]
     by_speaker: dict[str, list[Tensor]] = {}
     for clip in aligned:
         if clip.vertices.shape[0] >= 5:

@@ -43,7 +43,7 @@ HELD_OUT_EVERY = 20
 OPEN_EYES = 0.3
 """Closure up to which the eyes of a tracked face count as open."""
 FACES_EVERY = 5
-"""Frames of the motion clips from one face that a reference may carry to the next."""
+"""Frames of the motion clips of one face that an own expression may carry to the next."""
 HEADS_EVERY = 4
 """Each so many-th clip of the training speaker is looked at for the motion of the head."""
 MEASURED_VOICES = 100

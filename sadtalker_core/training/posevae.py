@@ -1,4 +1,4 @@
-"""Train PoseVAE in the open basis: a style, a reference pose and speech -> 32 frames of head motion.
+"""Train PoseVAE in the open basis: a style, the own pose and speech -> 32 frames of head motion.
 
 Paper, section 3.3: reconstruction, Kullback-Leibler and adversarial terms on the residual pose. Motion here is the
 distance from the clip's resting pose, so that blocks sampled one after the other come from one distribution.

@@ -83,7 +83,7 @@ def close_lips(model: MorphableModel, expression: Tensor) -> Tensor:
 def mouth_region(model: MorphableModel) -> Tensor:
     """(478,) weight of each vertex in what speech may move: 1 at mouth and jaw, 0 at nose, eyes and brow.
 
-    The paper lets the audio drive the lips only and keeps the rest of the reference (section 3.2).
+    The paper lets the audio drive the lips only and keeps the rest of the portrait's own expression (section 3.2).
     """
     y = model.mean[:, 1]
     nose_base, lips = y[2], y[list(OUTER_LIPS)].mean()

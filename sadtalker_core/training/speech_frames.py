@@ -73,7 +73,7 @@ class SpeechFrames:
     source: dict[str, Tensor]
     """frames of each source"""
     faces: Tensor
-    """(M, 64) how other faces differ from the speaker's resting one: what a reference may carry"""
+    """(M, 64) how other faces differ from the speaker's resting one: what an own expression may carry"""
     closed_faces: Tensor
     """(M, 64) the same with their lips closed: what of it must stay when they speak"""
     blink: Tensor
@@ -93,7 +93,7 @@ class SpeechFrames:
 @dataclass(frozen=True, slots=True)
 class Batch:
     mel: Tensor
-    reference: Tensor
+    own: Tensor
     ratio: Tensor
     target: Tensor
     weight: Tensor
@@ -201,19 +201,19 @@ def _batch(frames: SpeechFrames, chosen: Tensor, digital: Tensor, ratio: Tensor,
     size = len(chosen)
     utterance = frames.utterance[chosen]
     step = (torch.rand(size, generator=generator) * frames.count[utterance]).long()
-    reference = frames.expression[frames.first[utterance] + step]
+    own = frames.expression[frames.first[utterance] + step]
     resting = frames.resting[utterance]
     mel = augment_mel(frames.windows(chosen, generator), generator)
     mel[digital] = -LIMIT
-    # Mouth and jaw follow the speech, the eyelids follow the ratio, and the rest stays as in the reference.
-    target = reference + (frames.expression[chosen] - reference) @ frames.mouth
-    target = target + (resting + ratio * frames.blink - reference) @ frames.eyelids
-    # Whatever a reference carries beyond the speaker's own face must reach the output, but for an open mouth.
+    # Mouth and jaw follow the speech, the eyelids follow the ratio, and the rest stays as in the own expression.
+    target = own + (frames.expression[chosen] - own) @ frames.mouth
+    target = target + (resting + ratio * frames.blink - own) @ frames.eyelids
+    # Whatever an own expression carries beyond the speaker's own face must reach the output, but for an open mouth.
     faces = torch.randint(frames.faces.shape[0], (size,), generator=generator)
     amount = 1.2 * torch.rand(size, 1, generator=generator)
     return Batch(
         mel,
-        reference + amount * frames.faces[faces],
+        own + amount * frames.faces[faces],
         ratio,
         target + amount * frames.closed_faces[faces],
         frames.weight[chosen],

@@ -40,10 +40,10 @@ class PerceptualDistance(nn.Module):
         self.layers = network.features
         self.heads = heads
 
-    def forward(self, pictures: Tensor, references: Tensor) -> Tensor:
-        """Distances (B,) of pictures to references, both (B, 3, H, W) RGB in [0, 1]; 0 where they are equal."""
-        check_shape("LPIPS's references", references, "{} {} {} {}".format(*pictures.shape))
-        x = torch.cat((pictures, references))
+    def forward(self, pictures: Tensor, ground_truths: Tensor) -> Tensor:
+        """Distances (B,) of pictures to ground truths, both (B, 3, H, W) RGB in [0, 1]; 0 where they are equal."""
+        check_shape("LPIPS's ground truths", ground_truths, "{} {} {} {}".format(*pictures.shape))
+        x = torch.cat((pictures, ground_truths))
         x = (x - x.new_tensor(_MEAN)[:, None, None]) / x.new_tensor(_SPREAD)[:, None, None]
         differences = []
         for number, layer in enumerate(self.layers):

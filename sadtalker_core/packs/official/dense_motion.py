@@ -20,7 +20,7 @@ _VARIANCE = 0.01
 """Of the heat around a keypoint, in units of the volume."""
 _LEAST_HEAT = 1e-20
 _SMALLEST_SHARE = 1e-3
-"""A motion with a smaller share in a voxel is left out, without making up for it, as in the reference."""
+"""A motion with a smaller share in a voxel is left out, without making up for it, as in the original."""
 
 
 @dataclass(frozen=True, slots=True)

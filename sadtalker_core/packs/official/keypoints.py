@@ -102,7 +102,7 @@ def transform_keypoints(
     Args:
         canonical: (B, 15, 3) from ``KeypointDetector``.
         yaw: (B,) degrees, as ``pitch`` and ``roll``.
-        translation: (B, 3); only y counts, since the reference keeps the head in its column and at its distance.
+        translation: (B, 3); only y counts, since the original keeps the head in its column and at its distance.
         offsets: (B, 15, 3) of the expression.
     """
     check_shape("canonical", canonical, f"B {KEYPOINTS} 3")

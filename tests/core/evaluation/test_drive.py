@@ -45,8 +45,8 @@ def test_the_room_is_as_loud_as_it_says():
     assert float(10 * (low / high).log10()) == pytest.approx(10, abs=1.5)
 
 
-def test_a_pack_with_other_keypoints_is_refused(pack):
+def test_a_pack_without_vertices_is_refused(pack):
     from dataclasses import replace
 
     with pytest.raises(SadTalkerError, match="478 vertices"):
-        mesh_model(replace(pack, mapping=torch.nn.Identity()))
+        mesh_model(replace(pack, vertices=None))

@@ -47,7 +47,7 @@ def videos(tmp_path_factory):
 @pytest.fixture(scope="module")
 def evaluation(videos, landmarker, tmp_path_factory):
     resources = MetricResources(tmp_path_factory.mktemp("weights"), torch.device("cpu"))
-    return evaluate_folder(VideoFolders(videos, references=videos), landmarker, MetricSet.make(METRICS, resources))
+    return evaluate_folder(VideoFolders(videos, ground_truths=videos), landmarker, MetricSet.make(METRICS, resources))
 
 
 def made_up(**values):
@@ -88,7 +88,7 @@ class TestFolder:
         (tmp_path / "real").mkdir()
         shutil.copy(videos / "anna.mp4", tmp_path / "real")
         found = evaluate_folder(VideoFolders(tmp_path / "real"), landmarker, metrics)
-        assert "a reference video" in found.clips[0].missing["lmd"]
+        assert "a ground truth video" in found.clips[0].missing["lmd"]
         assert found.clips[0].values["diversity"] > 3
 
     def test_the_crop_is_square_inside_the_picture_and_holds_the_face(self, videos, landmarker):

@@ -58,8 +58,8 @@ def inception():
 
 def clip_of(frames, real=None):
     points = torch.zeros(len(frames), 478, 3)
-    reference = None if real is None else VideoClip("real", real, torch.zeros(len(real), 478, 3))
-    return VideoClip("made", frames, points, reference=reference)
+    ground_truth = None if real is None else VideoClip("real", real, torch.zeros(len(real), 478, 3))
+    return VideoClip("made", frames, points, ground_truth=ground_truth)
 
 
 def pictures(count, seed):
@@ -82,7 +82,7 @@ def test_what_is_too_little(inception):
     metric = FrechetInceptionDistance(inception)
     with pytest.raises(NotMeasuredError, match="two frames"):
         metric.result()
-    with pytest.raises(NotMeasuredError, match="a reference video"):
+    with pytest.raises(NotMeasuredError, match="a ground truth video"):
         metric.add(clip_of(pictures(2, 0)))
     metric.add(clip_of(pictures(0, 0), pictures(0, 0)))
     with pytest.raises(NotMeasuredError, match="two frames"):

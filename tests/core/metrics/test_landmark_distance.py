@@ -29,9 +29,9 @@ def unit(face):
     return float((face[0, left] - face[0, right]).norm())
 
 
-def clip_of(points, reference=None):
+def clip_of(points, ground_truth=None):
     frames = torch.zeros(len(points), 3, 256, 256, dtype=torch.uint8)
-    return VideoClip("clip", frames, points, reference=reference)
+    return VideoClip("clip", frames, points, ground_truth=ground_truth)
 
 
 def test_a_moved_turned_and_larger_head_is_the_same_face(face):
@@ -64,8 +64,8 @@ def test_only_frames_that_show_both_faces_count(face, unit):
 
 
 def test_what_a_clip_may_lack(face):
-    with pytest.raises(NotMeasuredError, match="a reference video"):
+    with pytest.raises(NotMeasuredError, match="a ground truth video"):
         LandmarkDistance().measure(clip_of(face))
     hidden = clip_of(torch.full_like(face, torch.nan))
     with pytest.raises(NotMeasuredError, match="both videos show a face"):
-        LandmarkDistance().measure(replace(hidden, reference=clip_of(face)))
+        LandmarkDistance().measure(replace(hidden, ground_truth=clip_of(face)))

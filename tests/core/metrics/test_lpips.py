@@ -19,8 +19,8 @@ def network(tmp_path_factory):
 
 
 def clip_of(frames, real, same_view=True):
-    reference = VideoClip("real", real, torch.zeros(len(real), 478, 3))
-    return VideoClip("made", frames, torch.zeros(len(frames), 478, 3), reference=reference, same_view=same_view)
+    ground_truth = VideoClip("real", real, torch.zeros(len(real), 478, 3))
+    return VideoClip("made", frames, torch.zeros(len(frames), 478, 3), ground_truth=ground_truth, same_view=same_view)
 
 
 def pictures(count):

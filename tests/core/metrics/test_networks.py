@@ -96,11 +96,11 @@ def test_lpips_against_lpips():
     """Known: ``LPIPS`` of package lpips 0.1.4."""
     heads = filled(PerceptualHeads, PERCEPTUAL_HEADS.name)
     distance = PerceptualDistance(filled(AlexNet, ALEXNET.name), heads)
-    pictures, references = noise(2, 3, 256, 256), noise(2, 3, 256, 256, seed=1)
-    assert same(distance(pictures, references), [0.215960, 0.215213])
+    pictures, ground_truths = noise(2, 3, 256, 256), noise(2, 3, 256, 256, seed=1)
+    assert same(distance(pictures, ground_truths), [0.215960, 0.215213])
     assert distance(pictures, pictures).tolist() == [0, 0]
-    nearer = distance(pictures, pictures + 0.1 * (references - pictures))
-    assert bool((nearer < distance(pictures, references)).all())
+    nearer = distance(pictures, pictures + 0.1 * (ground_truths - pictures))
+    assert bool((nearer < distance(pictures, ground_truths)).all())
 
 
 def test_inputs_of_other_sizes_are_named(syncnet):
@@ -110,5 +110,5 @@ def test_inputs_of_other_sizes_are_named(syncnet):
         syncnet.speech(torch.zeros(1, 13, 16))
     with pytest.raises(ShapeError, match="ArcFace's faces"):
         ArcFace()(torch.zeros(1, 3, 256, 256))
-    with pytest.raises(ShapeError, match="LPIPS's references"):
+    with pytest.raises(ShapeError, match="LPIPS's ground truths"):
         PerceptualDistance(AlexNet(), PerceptualHeads())(torch.zeros(1, 3, 64, 64), torch.zeros(1, 3, 32, 32))

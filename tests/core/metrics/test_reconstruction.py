@@ -18,8 +18,8 @@ def pictures(demo_picture):
     return crops, touched
 
 
-def clip_of(frames, reference=None):
-    return VideoClip("clip", frames, torch.zeros(len(frames), 478, 3), reference=reference, same_view=True)
+def clip_of(frames, ground_truth=None):
+    return VideoClip("clip", frames, torch.zeros(len(frames), 478, 3), ground_truth=ground_truth, same_view=True)
 
 
 @pytest.mark.parametrize(("offset", "decibels"), [(0.1, 20), (0.01, 40), (1, 0)])
@@ -62,7 +62,7 @@ def test_a_clip_against_its_reference_as_far_as_both_go():
 
 def test_what_a_clip_may_lack():
     frames = torch.zeros(2, 3, 256, 256, dtype=torch.uint8)
-    with pytest.raises(NotMeasuredError, match="a reference video"):
+    with pytest.raises(NotMeasuredError, match="a ground truth video"):
         Reconstruction().measure(clip_of(frames))
     elsewhere = replace(clip_of(frames, clip_of(frames)), same_view=False)
     with pytest.raises(NotMeasuredError, match="same part of the picture"):

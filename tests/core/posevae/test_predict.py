@@ -33,7 +33,7 @@ class Sway:
     def embed(self, mel):
         return mel[:, 0, 0, :1].expand(-1, 512)
 
-    def decode(self, latent, style, reference, audio):
+    def decode(self, latent, style, own, audio):
         time = torch.arange(32)[None, :, None] / 25
         phase, offset = latent[:, None, :6], latent[:, None, 6:12]
         return 0.1 * torch.sin(2 * math.pi * 0.5 * time + 3 * phase) + 0.05 * offset

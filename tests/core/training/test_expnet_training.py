@@ -11,7 +11,7 @@ from sadtalker_pack.sadtalker_core.training.expnet import (
     ExpNetTraining,
     amplify_speech,
     learning_curve,
-    start_from_reference,
+    start_from_own,
     train_expnet,
 )
 from sadtalker_pack.sadtalker_core.training.speech_frames import LEAD, draw_batch, gather_frames
@@ -29,10 +29,10 @@ def test_gain_multiplies_what_speech_does_and_keeps_silence(frames):
     network = ExpNet().eval()
     mel = torch.rand(5, 1, 80, 16) * 8 - 4
     mel[0] = -4
-    reference, ratio = torch.randn(5, 64), torch.rand(5, 1)
-    before = network(mel, reference, ratio)
+    own, ratio = torch.randn(5, 64), torch.rand(5, 1)
+    before = network(mel, own, ratio)
     amplify_speech(network, frames, 1.5)
-    after = network(mel, reference, ratio)
+    after = network(mel, own, ratio)
     assert torch.allclose(before[0], after[0], atol=1e-4)
     features = network.audio_encoder(mel).flatten(1)
     spoken = (features - features[:1]) @ network.mapping1.weight[:, :512].T
@@ -50,13 +50,13 @@ def added(spoken, mouth, gain):
 @torch.no_grad()
 def test_before_training_all_but_speech_is_already_right(frames):
     network = ExpNet().eval()
-    start_from_reference(network, frames)
+    start_from_own(network, frames)
     network.mapping1.weight[:, :512] = 0
-    reference, mel = torch.randn(3, 64) * 0.3, torch.zeros(3, 1, 80, 16)
-    made = network(mel, reference, torch.zeros(3, 1))
+    own, mel = torch.randn(3, 64) * 0.3, torch.zeros(3, 1, 80, 16)
+    made = network(mel, own, torch.zeros(3, 1))
     kept = torch.eye(64) - frames.mouth - frames.eyelids
     rest = frames.resting.mean(0) @ (frames.mouth + frames.eyelids)
-    assert torch.allclose(made, reference @ kept + rest, atol=1e-4)
+    assert torch.allclose(made, own @ kept + rest, atol=1e-4)
 
 
 def test_loss_is_zero_at_the_target_and_counts_weights(model):
