@@ -72,7 +72,8 @@ def dub(
     known = len(frames) if isinstance(frames, Sized) else 0
     known = min(known, wanted) if known and wanted else known
     # Following the face is the smaller part of the work.
-    following, drawing = part_of(on_progress, 0, 5), part_of(on_progress, 1, 5, length=4)
+    following = part_of(on_progress, 0, 5, steps=200)
+    drawing = part_of(on_progress, 1, 5, length=4, steps=200)
     survey = survey_faces(
         pack.landmarker,
         islice(iter(frames), wanted),

@@ -12,6 +12,18 @@ def no_progress(done: int, total: int) -> None:
     """The default ``Progress``: does nothing."""
 
 
-def part_of(on_progress: Progress, part: int, parts: int, *, length: int = 1) -> Progress:
-    """Progress for a part of the work: ``length`` of ``parts`` equal parts, starting with part number ``part``."""
-    return lambda done, total: on_progress(part * total + length * done, parts * total)
+def part_of(on_progress: Progress, part: int, parts: int, *, length: int = 1, steps: int | None = None) -> Progress:
+    """Progress of a part of the work as progress of the whole.
+
+    Args:
+        part: number of the part, from 0, of ``parts`` equal ones.
+        length: how many of the equal parts it takes.
+        steps: steps of each part in the whole, where the totals of the parts differ; None: as many as the part reports.
+    """
+
+    def report(done: int, total: int) -> None:
+        if steps is not None:
+            done, total = steps * done // max(total, 1), steps
+        on_progress(part * total + length * done, parts * total)
+
+    return report

@@ -20,6 +20,8 @@ from sadtalker_pack.tests.support.render_networks import rule_keypoint_detector
 AUDIO, SMALL, LARGE = golden("01_audio"), golden("09_render256"), golden("10_render512")
 FIRST = SMALL["first_coeff"]
 FRAMES = kit()["chain"]["frames"]
+MEAN_FACE = torch.zeros(64)
+"""The original scales expressions about it."""
 LARGE_FRAME, LARGE_SCALE, LARGE_YAW, LARGE_PITCH = 20, 1.2, (-20, 30, 10), (5,)
 
 
@@ -28,11 +30,11 @@ def coefficients():
     """Expression and smoothed pose as the networks predict them from the recording."""
     mel = mel_windows(mono_waveform(AUDIO["wav_pcm16"][None] / 32768, 16_000))
     blink = BlinkCurve(SMALL["ratio"][:, 0], 25)
-    expression = predict_expression(rule_expnet(), mel, FIRST[0, :64], blink)
-    posevae, reference = rule_posevae(), FIRST[0, 64:70]
+    expression = Coefficients("bfm09", 25, predict_expression(rule_expnet(), mel, FIRST[0, :64], blink))
+    posevae, own = rule_posevae(), FIRST[0, 64:70]
     audio = posevae.embed(mel.windows[1:])
-    motion = decode_motion(posevae, audio, reference, kit()["chain"]["pose_style"], SMALL["z"])
-    return combine(expression, Coefficients("bfm09", 25, pose=smooth_pose(reference + motion)))
+    motion = decode_motion(posevae, audio, own, kit()["chain"]["pose_style"], SMALL["z"])
+    return combine(expression, Coefficients("bfm09", 25, pose=smooth_pose(own + motion)))
 
 
 def portrait(*, full):
@@ -63,13 +65,13 @@ def test_keypoints_at_256(mapping, coefficients):
 
 class TestAt512:
     def test_window(self, coefficients):
-        track = scale_expression(coefficients, LARGE_SCALE, None)
+        track = scale_expression(coefficients, LARGE_SCALE, MEAN_FACE)
         rows = coefficient_rows(track, portrait(full=True))
         (window,) = mapping_windows(rows, track.fps, torch.tensor([LARGE_FRAME]))
         assert largest_error(window, LARGE["target_window"]) < 1e-4
 
     def test_keypoints(self, mapping, coefficients):
-        track = scale_expression(coefficients, LARGE_SCALE, None)
+        track = scale_expression(coefficients, LARGE_SCALE, MEAN_FACE)
         yaw = angle_curve(LARGE_YAW, len(track))
         assert largest_error(yaw, LARGE["yaw"]) < 1e-5
         turn = HeadTurn(yaw=yaw, pitch=angle_curve(LARGE_PITCH, len(track)))

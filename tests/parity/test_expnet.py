@@ -24,17 +24,17 @@ def test_audio_feature(expnet):
 @pytest.mark.parametrize("frames", [8, 23])
 @pytest.mark.parametrize("batch_size", [10, 64])
 def test_expression(expnet, frames, batch_size):
-    track = predict_expression(
+    expression = predict_expression(
         expnet,
         MelWindows(WINDOWS[:frames], 25),
         GOLDEN["ref"][:frames],
         BlinkCurve(GOLDEN["ratio"][:frames, 0], 25),
         batch_size=batch_size,
     )
-    assert largest_error(track.expression, GOLDEN[f"exp_T{frames}"]) < LIMIT
+    assert largest_error(expression, GOLDEN[f"exp_T{frames}"]) < LIMIT
 
 
 def test_without_blinks(expnet):
-    track = predict_expression(expnet, MelWindows(WINDOWS, 25), GOLDEN["ref"], None)
-    assert largest_error(track.expression, GOLDEN["exp_T23_ratio0"]) < LIMIT
+    expression = predict_expression(expnet, MelWindows(WINDOWS, 25), GOLDEN["ref"], None)
+    assert largest_error(expression, GOLDEN["exp_T23_ratio0"]) < LIMIT
     assert not torch.equal(GOLDEN["exp_T23_ratio0"], GOLDEN["exp_T23"])

@@ -40,19 +40,19 @@ def in_order(recorded):
 
 class TestWindows:
     def test_crop(self):
-        scaled = scale_expression(TRACK, 1.3, None)
+        scaled = scale_expression(TRACK, 1.3, torch.zeros(64))
         expected = in_order(WINDOWS["win.crop_b2_scale1.3.target"])
         assert largest_error(windows(scaled, face(full=False)), expected) < 1e-6
 
     def test_still(self):
         portrait = face(full=False)
-        still = combine(TRACK, hold_pose(portrait.coefficients, len(TRACK), 25))
+        still = combine(TRACK, hold_pose(portrait, len(TRACK), 25))
         centre = windows(still, portrait)[:, :, RADIUS]
         assert torch.equal(centre, in_order(WINDOWS["win.crop_still_b3.target_col13"]))
 
     def test_full_and_still(self):
         portrait = face(full=True)
-        still = combine(TRACK, hold_pose(portrait.coefficients, len(TRACK), 25))
+        still = combine(TRACK, hold_pose(portrait, len(TRACK), 25))
         assert torch.equal(windows(still, portrait), WINDOWS["win.full_still_b1.target"][0])
 
     def test_extended_full(self):

@@ -87,8 +87,8 @@ def test_the_files_load_and_run(plan, figures):
     basis = torch.cat((model.identity_basis, model.expression_basis)).flatten(1)
     assert torch.allclose(basis @ basis.T, torch.eye(144), atol=5e-3)
     expnet = load_expnet(plan.out / "expnet.safetensors").eval()
-    track = predict_expression(expnet, MelWindows(torch.zeros(3, 1, 80, 16), 25), torch.zeros(64), None)
-    assert track.expression.shape == (3, 64)
+    expression = predict_expression(expnet, MelWindows(torch.zeros(3, 1, 80, 16), 25), torch.zeros(64), None)
+    assert expression.shape == (3, 64)
     assert load_posevae(plan.out / "posevae.safetensors").config.styles == figures["styles"]
 
 
