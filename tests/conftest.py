@@ -43,6 +43,7 @@ LONGEST_FIRST = ("host", "core/evaluation", "core/training", "benchmarks", "pari
 """Folders whose tests take longest; what is left for last should be short, so that no worker waits for another."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together what shares costly fixtures when several workers run: a file, and all that uses the one server."""
     for item in items:
