@@ -74,6 +74,7 @@ def test_weights_give_back_where_a_cell_lies(mesh):
     places = (mesh.vertices[corners][..., :2] * weights[..., None]).sum(1)
     y, x = torch.meshgrid(*[(torch.arange(SIZE // STRIDE) + 0.5) * STRIDE] * 2, indexing="ij")
     off = (places - torch.stack((x.ravel(), y.ravel()), 1)).norm(dim=1)
-    # Exact inside the triangles that are seen; a cell that lies in none takes those of the nearest one.
-    assert float((off < 0.5).float().mean()) > 0.9
-    assert float(off.max()) < 2 * STRIDE
+    # Exact where the triangle holds the cell's centre. Polygons are drawn with their edges, so that a triangle may also
+    # speak for a neighbouring cell, from its nearest place.
+    assert float((off < 0.01).float().mean()) > 0.6
+    assert float((off < STRIDE).float().mean()) > 0.99
