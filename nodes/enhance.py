@@ -42,7 +42,7 @@ from .load import hosted_open_pack
 
 LOG = logging.getLogger(__name__)
 FOLDER = "facerestore_models"
-"""Of restoration files, below ComfyUI's models folder; other packs call theirs so, too."""
+"""Folder of restoration files, below ComfyUI's models folder; other packs use the same name."""
 NONE = "none"
 _TILE, _SMALLEST_TILE, _OVERLAP = 512, 128, 32
 """Pixels a side of the parts in which frames are enlarged, and by how many they overlap."""

@@ -79,12 +79,12 @@ def talking_faces(
         keypoints = pack.mapping.keypoints(face, coefficients)
         report = part_of(on_progress, number, len(speaking))
         moving = render_frames(pack.renderer, face, keypoints, batch_size=batch_size, on_progress=report)
-        share = face_share(faces, index, *picture.shape[1:])
-        frames, _ = paste_back(face, moving, background=frames, mask=share[None], moves_surroundings=not in_place)
+        weight = face_weight(faces, index, *picture.shape[1:])
+        frames, _ = paste_back(face, moving, background=frames, mask=weight[None], moves_surroundings=not in_place)
     return mark_result_(frames, options)
 
 
-def face_share(faces: Sequence[FaceDetection], index: int, height: int, width: int) -> Tensor:
+def face_weight(faces: Sequence[FaceDetection], index: int, height: int, width: int) -> Tensor:
     """How much of each pixel (height, width) belongs to one of several faces rather than to any other, 0 to 1."""
     y, x = torch.arange(height)[:, None] + 0.5, torch.arange(width) + 0.5
     distances = torch.empty(len(faces), height, width)

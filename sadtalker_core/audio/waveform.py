@@ -17,7 +17,7 @@ from ..flow import SAMPLE_RATE, Waveform
 ZERO_CROSSINGS = 50
 """Half length of the resampling filter, in samples of the lower rate."""
 ROLLOFF = 0.917347
-"""Cut-off (half amplitude) as a share of the lower rate's Nyquist frequency."""
+"""Cut-off (half amplitude) as a fraction of the lower rate's Nyquist frequency."""
 KAISER_BETA = 12.9846
 
 

@@ -44,7 +44,7 @@ TAKES = 20
 """Head motions made for each clip; seed and style differ. As many as the open pack has styles, so that each clip is
 given each of them once."""
 IDENTITY_SECONDS = 4.0
-"""Of each clip, that are rendered."""
+"""How much of each clip is rendered."""
 IDENTITY_STEP = 5
 """Frames from one embedded frame to the next."""
 SPEECH_RATE = 150
@@ -57,7 +57,7 @@ class ClipMouth:
 
     name: str
     correlation: float
-    """of predicted and tracked opening at lag 0"""
+    """between predicted and tracked opening, at lag 0"""
     best_lag: int
     spread: float
     loudness_correlation: float
@@ -82,7 +82,7 @@ class MouthFigures:
 
 @dataclass(frozen=True, slots=True)
 class SilenceFigures:
-    """95th percentile over the frames of the opening beyond the closed mouth's, as a share of the speaking range."""
+    """95th percentile over the frames of the opening beyond the closed mouth's, as a fraction of the speaking range."""
 
     digital: float
     """mean over the clips' faces"""
@@ -263,7 +263,7 @@ def identity_figures(pack: Pack, clips: Sequence[RealClip]) -> IdentityFigures:
 
 
 def _embeddings(embedder: FaceEmbedder, pictures: Iterable[Tensor]) -> list[Tensor]:
-    """Of the pictures in which a face is found."""
+    """Embeddings of the pictures in which a face is found."""
     return [found for found in map(embedder.embed, pictures) if found is not None]
 
 

@@ -21,7 +21,7 @@ FREE_LIPS = (*OPEN_VOWELS, "i", "e", "ɛ", "ɪ", "ɐ", "ə", "t", "d", "n", "s",
 """Sounds that leave the lower lip to the jaw. In clips of a person it hangs lower in each of them than at f and v."""
 BILABIALS = ("p", "b", "m")
 CLOSED_SHARE = 0.15
-"""Of the speaking range, below which lips count as closed."""
+"""Fraction of the speaking range below which lips count as closed."""
 CLOSURE_FRAMES = 2
 """Frames before and after the middle of a bilabial within which the lips must meet."""
 
@@ -97,14 +97,14 @@ def value_at(curve: Tensor, phoneme: Phoneme, fps: float = MODEL_FPS) -> float:
     return float(torch.lerp(curve[before], curve[after], position - before).mean())
 
 
-def closest_at(curve: Tensor, phoneme: Phoneme, reach: int = CLOSURE_FRAMES, fps: float = MODEL_FPS) -> float:
-    """Least value of a curve (T,) within ``reach`` frames of the frame that shows the middle of a phoneme."""
+def closest_at(curve: Tensor, phoneme: Phoneme, radius: int = CLOSURE_FRAMES, fps: float = MODEL_FPS) -> float:
+    """Least value of a curve (T,) within ``radius`` frames of the frame that shows the middle of a phoneme."""
     frame = min(int((phoneme.start_s + phoneme.end_s) / 2 * fps), curve.shape[0] - 1)
-    return float(curve[max(0, frame - reach) : frame + reach + 1].min())
+    return float(curve[max(0, frame - radius) : frame + radius + 1].min())
 
 
 def bilabial_closures(voice: SpokenMouth) -> Tensor:
-    """(N,) least opening at each p, b and m of a voice, as a share of its speaking range."""
+    """(N,) least opening at each p, b and m of a voice, as a fraction of its speaking range."""
     speaking = torch.cat([mouth.opening for _, mouth in voice.utterances])
     least = [
         closest_at(mouth.opening, phoneme)

@@ -12,13 +12,13 @@ from ..errors import SadTalkerError
 from ..flow import MODEL_FPS, BlinkCurve
 
 BLINKS_PER_MINUTE = 17.0
-"""Of a person at ease."""
+"""Blinks of a person at ease."""
 MAX_BLINKS_PER_MINUTE = 60.0
 REFRACTORY_SECONDS = 0.4
 """Least time with open eyes between two blinks, and before the first."""
 SHORTEST_BLINK_SECONDS, LONGEST_BLINK_SECONDS = 0.15, 0.35
 CLOSING_SHARE = 1 / 3
-"""Of a blink: lids fall about twice as fast as they rise."""
+"""Fraction of a blink in which the lids fall: they do so about twice as fast as they rise."""
 
 ORIGINAL_SHAPE = (0.5, 0.9, 1.0, 0.9, 0.5)
 ORIGINAL_PAUSES = (10, 70)

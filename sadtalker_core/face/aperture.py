@@ -112,7 +112,7 @@ class SlitView:
     above_lower: Tensor
     """(B, N) distance above the lower edge, pixels; negative below it"""
     cover: Tensor
-    """(B, N) share of the pixel through which the inside is seen"""
+    """(B, N) fraction of the pixel through which the inside is seen"""
 
 
 def measure_aperture(slit: Slit, points: Tensor, closed_gap: Tensor | None = None) -> Aperture:
@@ -146,5 +146,5 @@ def _interpolate(knots: Tensor, values: Tensor, at: Tensor) -> Tensor:
     last = knots.shape[1] - 1
     right = torch.searchsorted(knots.contiguous(), at.contiguous()).clamp(1, last)
     left_knot, right_knot = knots.gather(1, right - 1), knots.gather(1, right)
-    share = ((at - left_knot) / (right_knot - left_knot)).clamp(0, 1)
-    return torch.lerp(values.gather(1, right - 1), values.gather(1, right), share)
+    weight = ((at - left_knot) / (right_knot - left_knot)).clamp(0, 1)
+    return torch.lerp(values.gather(1, right - 1), values.gather(1, right), weight)

@@ -26,20 +26,20 @@ def crop_picture(picture: Tensor, crop: Crop) -> Tensor:
     return resized[0].clamp(0, 1)
 
 
-def face_crop(points: Tensor, width: int, height: int, size: int, reach: float) -> Crop:
+def face_crop(points: Tensor, width: int, height: int, size: int, radius: float) -> Crop:
     """A square around the face with landmarks (478, 3), cut shorter only where the picture is.
 
     Args:
         width, height: of the picture, pixels.
         size: longer side of the frames, pixels, or ``OWN_SIZE``.
-        reach: half of the square's side in distances between the outer eye corners.
+        radius: half of the square's side in distances between the outer eye corners.
     """
     eyes = points[list(OUTER_EYE_CORNERS), :2].mean(0)
     # In a turned head the eyes come closer in the picture; the height of the face does not shrink with them.
     face_height = float((points[10, :2] - points[152, :2]).norm())
     unit = max(eye_distance(points), face_height / 2.0)
     centre_x, centre_y = float(eyes[0]), float(eyes[1]) + _BELOW_EYES * unit
-    half = reach * unit
+    half = radius * unit
     left, right = _span(centre_x, half, width)
     top, bottom = _span(centre_y, half, height)
     longer = max(right - left, bottom - top)

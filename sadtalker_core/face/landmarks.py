@@ -91,7 +91,7 @@ class FaceRegion:
         return torch.stack((cos * x - sin * y + self.x, sin * x + cos * y + self.y, scale * z), -1)
 
     def distance(self, other: FaceRegion) -> float:
-        """How far the other region is from this one: shift, change of size and turn, as a share of the size."""
+        """How far the other region is from this one: shift, change of size and turn, as a fraction of the size."""
         shift = math.hypot(self.x - other.x, self.y - other.y) / self.size
         turn = abs(math.remainder(self.angle - other.angle, 2 * math.pi))
         return max(shift, abs(math.log(other.size / self.size)), turn)
@@ -293,9 +293,9 @@ def fit_square(pictures: Tensor, size: int) -> Tensor:
 def crop_region(pictures: Tensor, region: FaceRegion) -> Tensor:
     """The region of pictures (B, 3, H, W) as (B, 3, 256, 256); what lies outside the picture is black."""
     height, width = pictures.shape[2:]
-    reach = region.size * (abs(math.cos(region.angle)) + abs(math.sin(region.angle))) / 2 + 2
-    left, right = (min(max(int(region.x + side), 0), width) for side in (-reach, reach))
-    top, bottom = (min(max(int(region.y + side), 0), height) for side in (-reach, reach))
+    radius = region.size * (abs(math.cos(region.angle)) + abs(math.sin(region.angle))) / 2 + 2
+    left, right = (min(max(int(region.x + side), 0), width) for side in (-radius, radius))
+    top, bottom = (min(max(int(region.y + side), 0), height) for side in (-radius, radius))
     if left >= right or top >= bottom:
         return pictures.new_zeros(pictures.shape[0], 3, MESH_SIZE, MESH_SIZE)
     part = pictures[:, :, top:bottom, left:right]

@@ -13,7 +13,7 @@ from .regions import FACE_OVAL
 
 Mask = NDArray[np.uint8]
 Corners = tuple[tuple[float, float], ...]
-"""Of the right half of a shape, in face widths and heights from the chin; the left half mirrors it."""
+"""Corners of the right half of a shape, in face widths and heights from the chin; the left half mirrors it."""
 _NECK: Corners = ((0.2, -0.15), (0.2, 0.25))
 _SURE_FACE = 1.02
 """Size of what surely is the face, against its outline."""
@@ -88,11 +88,11 @@ def _labels(points: NDArray[np.float64], width: int, height: int, prior: BodyPri
     draw(centre + (outline - centre) * prior.head - (0, prior.rise * face[1]), cv2.GC_PR_FGD)
     draw(below_chin(prior.shoulders), cv2.GC_PR_FGD)
     y, x = np.mgrid[:height, :width]
-    reach = ((x - centre[0]) / face[0]) ** 2 + ((y - centre[1]) / face[1] + 0.1) ** 2
+    radius = ((x - centre[0]) / face[0]) ** 2 + ((y - centre[1]) / face[1] + 0.1) ** 2
     rim = np.minimum(np.minimum(x, width - 1 - x), y) < max(2, height // 64)
-    labels[(reach > _NEAR**2) & rim & (y < chin[1])] = cv2.GC_BGD
+    labels[(radius > _NEAR**2) & rim & (y < chin[1])] = cv2.GC_BGD
     if prior.far is not None:
-        labels[(reach > prior.far**2) & (y < chin[1] - 0.2 * face[1])] = cv2.GC_BGD
+        labels[(radius > prior.far**2) & (y < chin[1] - 0.2 * face[1])] = cv2.GC_BGD
     draw(centre + (outline - centre) * _SURE_FACE, cv2.GC_FGD)
     for sure in filter(None, (_NECK, prior.chest)):
         draw(below_chin(sure), cv2.GC_FGD)

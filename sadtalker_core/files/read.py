@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..errors import WeightsError
 
 SUFFIXES = (".safetensors", ".pth", ".tar", ".pt", ".ckpt")
-"""Of the files that may hold weights; what a file is its first bytes say."""
+"""Endings of the files that may hold weights. What is in a file is told by its first bytes."""
 _ARCHIVE, _PICKLE = b"PK\x03\x04", b"\x80"
 """First bytes of a checkpoint as torch writes it today, and as it once did."""
 _SIGNS_OF_CODE = ("Unsupported global", "Unsupported class", "Unsupported operand", "Trying to", "Can only")

@@ -27,9 +27,9 @@ from .video_metrics import CLIP_SECONDS, CLIP_SIZE, VideoClip
 
 Picture = TypeVar("Picture")
 ENLARGEMENT = 0.1
-"""Added to the faces' box on each side, as a share of its longer side."""
+"""Added to the faces' box on each side, as a fraction of its longer side."""
 _SAME_PLACE = 0.25
-"""Two films show the same part of a picture if their first faces lie apart by no more than this share of the eyes'
+"""Two films show the same part of a picture if their first faces lie apart by no more than this fraction of the eyes'
 distance, and differ no more in size."""
 
 

@@ -77,7 +77,7 @@ def spread_ratio(predicted: Tensor, tracked: Tensor) -> float:
 
 
 def opening_in_range(opening: Tensor, closed: float, speaking: Tensor) -> Tensor:
-    """Openings (T,) as a share of the speaking range: 0 like the closed mouth, 1 at the 95th percentile of speech.
+    """Openings (T,) as a fraction of the speaking range: 0 like the closed mouth, 1 at the 95th percentile of speech.
 
     Args:
         closed: opening of the portrait's closed lips, where landmarks still lie a little apart.

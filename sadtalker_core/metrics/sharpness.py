@@ -1,4 +1,4 @@
-"""CPBD: how sharp do the edges of a picture look? The share of them at which nobody would notice any blur.
+"""CPBD: how sharp do the edges of a picture look? The fraction of them at which nobody would notice any blur.
 
 Narvekar and Karam, "A no-reference image blur metric based on the cumulative probability of blur detection (CPBD)",
 2011. Blur is detected at an edge of width w with the probability 1 - exp(-(w / w_JNB)^3.6), and counts as just

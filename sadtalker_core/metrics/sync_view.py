@@ -15,7 +15,7 @@ from torch import Tensor
 from .networks.syncnet import FRAME_SIZE
 
 _REACH = 0.4
-"""Added to the left, to the right and twice below, as a share of half the face."""
+"""Added to the left, to the right and twice below, as a fraction of half the face."""
 _SMOOTHING = 13
 """Frames of the median filter that steadies the crop."""
 _OUTSIDE = 110

@@ -40,9 +40,9 @@ class HeardSpeech:
     audio: Tensor
     """(N, 512) at 25 frames a second, without the first frame, which is the own pose itself"""
     fps: float
-    """of the track that is wanted"""
+    """frames a second of the wanted track"""
     frames: int
-    """of the track that is wanted"""
+    """length of the wanted track"""
 
 
 def predict_pose(

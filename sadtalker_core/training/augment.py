@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 HIDDEN_SHARE = 0.6
-"""Of the windows: they lose a stretch of bands, so that no formant alone decides what is heard."""
+"""Fraction of the windows that lose a stretch of bands, so that no formant alone decides what is heard."""
 MOST_HIDDEN = 15
-"""Of the 80 bands."""
+"""The most bands that are hidden, of 80."""
 DECIBEL = 0.08
 """One decibel in the mel's unit: 100 dB are spread over [-4, 4]."""
 

@@ -50,7 +50,7 @@ GROUPS: dict[str, str] = {
 }
 """Sounds that look alike, as IPA letters; other letters are passed over. Each group occurs in GRID's words."""
 RELEASE_S = 0.045
-"""Of a bilabial stop, how much comes after its burst."""
+"""Seconds of a bilabial stop that come after its burst."""
 HOLDS = {"bilabial": 1.0, "labiodental": 0.7}
 """How far a consonant closes the lips; at f and v the lower lip rises to the teeth."""
 CLOSING = {"close front": 0.75, "rounded close": 0.55, "open": -0.9}

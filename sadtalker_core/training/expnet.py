@@ -32,11 +32,11 @@ from .speech_frames import SILENCE, SpeechFrames, draw_batch
 
 CHECKPOINT_STEPS = 250
 RESTART_RATE = 0.15
-"""Of the highest learning rate: where it starts again."""
+"""Fraction of the highest learning rate at which it starts again."""
 EVEN_LEAD = 2.0
 """Columns by which the lips lead in all sources until the weights are averaged; then each has its own, ``LEAD``."""
 AVERAGED_RATE = 0.11
-"""Of the highest learning rate: where it stays while the weights are averaged."""
+"""Fraction of the highest learning rate at which it stays while the weights are averaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +56,23 @@ class ExpNetTraining:
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
     landmark_weight: float = 4.0
-    """of the landmark terms against the coefficients' (both in canonical units squared a vertex)"""
+    """weight of the landmark terms against the coefficients' (both in canonical units squared a vertex)"""
     recorded_share: float = 0.09
-    """of each batch: the recordings themselves"""
+    """fraction of each batch: the recordings themselves"""
     revoiced_share: float = 0.18
-    """of each batch: the recordings in other voices"""
+    """fraction of each batch: the recordings in other voices"""
     retold_share: float = 0.22
-    """of each batch: the recordings' sentences in synthetic voices"""
+    """fraction of each batch: the recordings' sentences in synthetic voices"""
     synthetic_share: float = 0.29
-    """of each batch: espeak-ng, many languages"""
+    """fraction of each batch: espeak-ng, many languages"""
     flite_share: float = 0.07
-    """of each batch: Flite's voices and copies of them"""
+    """fraction of each batch: Flite's voices and copies of them"""
     silence_share: float = 0.15
-    """of each batch: digital silence or noise, with closed lips"""
+    """fraction of each batch: digital silence or noise, with closed lips"""
     blink_share: float = 0.2
-    """of each batch: eyes closed more or less"""
+    """fraction of each batch: eyes closed more or less"""
     dropout: float = 0.2
-    """of the audio features"""
+    """fraction of the audio features that is dropped"""
     seed: int = 0
 
     @property

@@ -21,7 +21,7 @@ from .phoneme_speech import Phoneme, PhonemeSpeech
 FLITE_VOICES = ("awb", "kal16", "rms", "slt")
 """A Scotsman, an American built of diphones, another man, a woman."""
 STRETCH = (0.6, 1.6)
-"""Of the durations of all sounds; 1 is the voice's own pace."""
+"""Factor for the durations of all sounds; 1 is the voice's own pace."""
 
 IPA = {
     "aa": "ɑ", "ae": "æ", "ah": "ʌ", "ao": "ɔ", "aw": "aʊ", "ax": "ə", "axr": "ɚ", "ay": "aɪ", "b": "b", "ch": "tʃ",

@@ -42,7 +42,7 @@ EVALUATION_VOICES = (
 
 WORDS_A_MINUTE = (80, 450)
 LONGEST_CLOSURE_S = 0.08
-"""Of the silence before a stop, how much counts as the time in which the mouth is shut for it."""
+"""Seconds of the silence before a stop that count as the time in which the mouth is shut for it."""
 STOPS = "pbtdʈɖcɟkɡgqɢʔ"
 """Letters with which stops and affricates begin."""
 STRESS_MARKS = "ˈˌ"

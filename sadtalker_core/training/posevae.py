@@ -58,9 +58,9 @@ class PoseVAETraining:
     min_windows: int = 24
     """a clip with fewer usable windows makes no style of its own"""
     liveliness: float = 1.7
-    """of the silent clips' motion. Those who move for a camera, silent, move less than those who talk: the angles of a
-    clip spread by 2.2 degrees in the mean, those of clips/test by 4.2, and what the limits take of the liveliest is
-    lost"""
+    """factor for the silent clips' motion. People who move for a camera without speaking move less than those who talk:
+    the angles of a clip spread by 2.2 degrees in the mean, those of clips/test by 4.2, and what the limits take of the
+    liveliest is lost"""
     audio_candidates: int = 12
     """speech windows tried for each window of silent motion; the one whose loudness moves most like the head is used"""
     seed: int = 0

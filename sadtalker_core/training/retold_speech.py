@@ -42,7 +42,7 @@ class Teller:
 
     tell: Callable[[str, np.random.Generator], PhonemeSpeech]
     retellings: int
-    """of each sentence"""
+    """how often each sentence is told"""
     revoiced: bool
     """whether there are re-voiced copies too: worth it for voices made from recordings of people"""
 

@@ -38,13 +38,13 @@ class Revoicing:
     copies: int = 6
     pitch: tuple[float, float] = (0.6, 2.2)
     envelope: tuple[float, float] = (0.8, 1.3)
-    """of the frequency axis: above 1, as from a shorter throat"""
+    """factor for the frequency axis: above 1, as from a shorter throat"""
     melody: tuple[float, float] = (0.5, 1.8)
-    """of the pitch's swings about its mean, in octaves"""
+    """factor for the pitch's swings about its mean, in octaves"""
     duration: tuple[float, float] = (0.8, 1.15)
-    """of the whole clip; the mouth is stretched with it"""
+    """factor for the length of the clip; the mouth is stretched with it"""
     coupled_share: float = 0.5
-    """of the copies whose throat fits the pitch, as people's do"""
+    """fraction of the copies whose throat fits the pitch, as people's do"""
     whispered_share: float = 0.08
     breathy_share: float = 0.3
 
@@ -56,7 +56,7 @@ class Copy:
     mel: Tensor
     """(1 + S // 200, 80) log-mel"""
     duration: float
-    """of this copy, as a multiple of the clip's own"""
+    """length of this copy, as a multiple of the clip's own"""
 
 
 def revoiced_copies(

@@ -15,7 +15,7 @@ from .phoneme_speech import Phoneme
 STATES = 3
 """Parts of a phoneme that have a timbre of their own."""
 STEP_COST = 0.15
-"""Of a step along a warping path that goes forward in one sound only; keeps durations natural."""
+"""Cost of a step along a warping path that goes forward in one sound only; keeps durations natural."""
 EDGE = 20
 """Columns of silence before and after the words of a chain."""
 _LEVEL = 16

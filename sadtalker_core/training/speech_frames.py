@@ -27,7 +27,7 @@ network move when it is sure of a sound, which is late: with no lead the opening
 20 ms after theirs. The mouths of the coarticulation model need more: learned with as much as tracked ones, voices
 unlike GRID's come later than GRID's."""
 DIGITAL_SHARE = 0.3
-"""Of silence: digital, without any noise."""
+"""Fraction of the silence that is digital, without any noise."""
 
 
 @dataclass(frozen=True, slots=True)

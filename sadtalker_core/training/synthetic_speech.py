@@ -21,11 +21,11 @@ from .speech_frames import SILENCE, Utterance, frames_of
 
 WORDS_A_MINUTE = (120, 240)
 FLITE_STRETCH = (0.7, 1.15)
-"""Of the sounds of Flite's voices, which read slowly."""
+"""Factors for the durations of the sounds of Flite's voices, which read slowly."""
 REVOICED_FLITE = Revoicing(pitch=(0.7, 1.6), envelope=(0.85, 1.2), duration=(0.85, 1.15))
 """Milder than for the recordings: four people to start from are more than one."""
 ENGLISH_DIALECTS = ("en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp")
-"""Of espeak-ng, for sentences that have to be English."""
+"""Voices of espeak-ng for sentences that have to be English."""
 ONSETS = (
     "b", "p", "m", "f", "v", "d", "t", "n", "s", "z", "l", "r", "g", "k", "h", "w", "j", "sh", "ch", "bl", "br", "pr",
     "pl", "fl", "fr", "tr", "dr", "st", "sp", "sm", "kr", "gl", "", "",
@@ -46,7 +46,7 @@ COMMON_WORDS = (
 )
 """What most English sentences are made of, with a space between the words."""
 COMMON_SHARE = 0.7
-"""Of the words that English voices read; the others are made up."""
+"""Fraction of the words that English voices read which are common; the others are made up."""
 CLOSURE_WEIGHT = 4.0
 """How much more frames count in which the lips touch: that a closure is missed shows."""
 SILENCE_WEIGHT = 6.0

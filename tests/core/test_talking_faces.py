@@ -6,7 +6,7 @@ from sadtalker_pack.sadtalker_core.errors import FaceNotFoundError, SadTalkerErr
 from sadtalker_pack.sadtalker_core.face.extract import find_faces
 from sadtalker_pack.sadtalker_core.flow import Waveform
 from sadtalker_pack.sadtalker_core.pipeline import TalkingHeadOptions
-from sadtalker_pack.sadtalker_core.talking_faces import face_share, talking_faces
+from sadtalker_pack.sadtalker_core.talking_faces import face_weight, talking_faces
 
 OPTIONS = TalkingHeadOptions(size=384, blink=False)
 
@@ -64,14 +64,14 @@ class TestWhoSpeaks:
 class TestShares:
     def test_add_up_between_two(self, pack, couple):
         faces = find_faces(pack.landmarker, couple, "left to right")
-        left, right = (face_share(faces, index, 600, 1024) for index in (0, 1))
+        left, right = (face_weight(faces, index, 600, 1024) for index in (0, 1))
         torch.testing.assert_close(left + right, torch.ones(600, 1024))
         assert left[:, :400].min() == 1
         assert left[:, 624:].max() == 0
 
     def test_one_face_has_all(self, pack, demo_picture):
         faces = find_faces(pack.landmarker, demo_picture, "left to right")
-        assert face_share(faces, 0, 600, 512).min() == 1
+        assert face_weight(faces, 0, 600, 512).min() == 1
 
 
 def test_progress_counts_both(pack, couple, speech):

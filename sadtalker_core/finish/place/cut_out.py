@@ -30,7 +30,7 @@ _CONTRAST = 1.25
 _SPREAD = 0.04
 """Over which the person's colours replace those of the background at the edge, in face widths."""
 _SEEN = 8.0
-"""Inverse of the share of the person from which on its colours are shown in full."""
+"""Inverse of the alpha of the person from which on its colours are shown in full."""
 _BATCH = 8
 _BODY = BodyPrior(
     head=(1.75, 1.9),
@@ -135,13 +135,13 @@ def person_matte(picture: Tensor, landmarks: Tensor) -> Tensor:
     height, width = picture.shape[1:]
     small, found = find_person(picture, landmarks, _BODY, _WORKING_SIDE, _ROUNDS)
     face_width = float(np.ptp(landmarks[list(FACE_OVAL), 0].cpu().numpy()))
-    reach = max(1, round(_EDGE * face_width * small.shape[1] / width))
+    radius = max(1, round(_EDGE * face_width * small.shape[1] / width))
     # Poles and cords behind a head, and bridges to other things of its colours, are thin.
-    thick = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (4 * reach + 1, 4 * reach + 1))
+    thick = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (4 * radius + 1, 4 * radius + 1))
     person = largest_part(np.asarray(cv2.morphologyEx(found, cv2.MORPH_OPEN, thick), np.uint8))
     guide = torch.from_numpy(small).to(picture).permute(2, 0, 1)[None] / 255
     hard = torch.from_numpy(person).to(picture)[None, None]
-    slope, offset = _guided(guide, hard, reach)
+    slope, offset = _guided(guide, hard, radius)
     slope, offset = (
         F.interpolate(each, (height, width), mode="bilinear", align_corners=False) for each in (slope, offset)
     )
@@ -161,40 +161,40 @@ def carried(matte: Matte, frames: Tensor) -> Tensor:
     return F.grid_sample(person, places, padding_mode="border", align_corners=False)
 
 
-def edge_colours(frames: Tensor, alpha: Tensor, reach: int) -> Tensor:
+def edge_colours(frames: Tensor, alpha: Tensor, radius: int) -> Tensor:
     """The person's own colours (B, 3, h, w) where the frames mix them with the background's.
 
     Both are estimated from their moving_margin, then corrected so that mixed they give the frame (blur fusion; Forte,
     "Approximate fast foreground colour estimation", 2021).
     """
-    person, behind = (_surely(frames, share, reach) for share in (alpha, 1 - alpha))
+    person, behind = (_surely(frames, part, radius) for part in (alpha, 1 - alpha))
     return (person + alpha * (frames - alpha * person - (1 - alpha) * behind)).clamp_(0, 1)
 
 
-def _surely(frames: Tensor, share: Tensor, reach: int) -> Tensor:
-    """Colours (B, 3, h, w) that lie around each pixel where ``share`` (B, 1, h, w) is nearly 1; if nowhere, where it
+def _surely(frames: Tensor, alpha: Tensor, radius: int) -> Tensor:
+    """Colours (B, 3, h, w) that lie around each pixel where ``alpha`` (B, 1, h, w) is nearly 1; if nowhere, where it
     is largest."""
-    weight = share**8 + 1e-6 * share + 1e-9
-    weighted = _blurred(torch.cat((frames * weight, weight), 1), reach)
+    weight = alpha**8 + 1e-6 * alpha + 1e-9
+    weighted = _blurred(torch.cat((frames * weight, weight), 1), radius)
     return weighted[:, :3] / weighted[:, 3:].clamp_min(1e-12)
 
 
-def _guided(guide: Tensor, mask: Tensor, reach: int) -> tuple[Tensor, Tensor]:
+def _guided(guide: Tensor, mask: Tensor, radius: int) -> tuple[Tensor, Tensor]:
     """Slope (1, 3, h, w) and offset (1, 1, h, w) of the mask (1, 1, h, w) as a local linear function of the colours."""
-    mean, share = _blurred(guide, reach), _blurred(mask, reach)
-    covariance = _blurred(guide * mask, reach) - mean * share
+    mean, covered = _blurred(guide, radius), _blurred(mask, radius)
+    covariance = _blurred(guide * mask, radius) - mean * covered
     products = (guide[:, :, None] * guide[:, None]).flatten(1, 2)
-    variance = _blurred(products, reach) - (mean[:, :, None] * mean[:, None]).flatten(1, 2)
+    variance = _blurred(products, radius) - (mean[:, :, None] * mean[:, None]).flatten(1, 2)
     matrices = variance.unflatten(1, (3, 3)).permute(0, 3, 4, 1, 2) + _SMOOTHNESS * torch.eye(3).to(guide)
     slope = torch.linalg.solve(matrices, covariance.permute(0, 2, 3, 1)[..., None])[..., 0].permute(0, 3, 1, 2)
-    offset = share - (slope * mean).sum(1, keepdim=True)
-    return _blurred(slope, reach), _blurred(offset, reach)
+    offset = covered - (slope * mean).sum(1, keepdim=True)
+    return _blurred(slope, radius), _blurred(offset, radius)
 
 
-def _blurred(values: Tensor, reach: int) -> Tensor:
-    """Means over (2 reach + 1) pixels square."""
-    down = F.avg_pool2d(values, (2 * reach + 1, 1), 1, (reach, 0), count_include_pad=False)
-    return F.avg_pool2d(down, (1, 2 * reach + 1), 1, (0, reach), count_include_pad=False)
+def _blurred(values: Tensor, radius: int) -> Tensor:
+    """Means over (2 radius + 1) pixels square."""
+    down = F.avg_pool2d(values, (2 * radius + 1, 1), 1, (radius, 0), count_include_pad=False)
+    return F.avg_pool2d(down, (1, 2 * radius + 1), 1, (0, radius), count_include_pad=False)
 
 
 def _covering(pictures: Tensor, width: int, height: int) -> Tensor:

@@ -36,39 +36,39 @@ class MovingMargin:
 
     rows: slice
     columns: slice
-    """of the picture"""
+    """both of the picture"""
     grid: Tensor
     """(1, rows, columns, 2) of a field over that part: where in the box each of its cells lies, [-1, 1] inside"""
-    share: Tensor
+    weight: Tensor
     """(1, 1, rows, columns) of the motion: 1 in the box, 0 where it has died out"""
 
     @property
     def pixels(self) -> int:
         return (self.rows.stop - self.rows.start) * (self.columns.stop - self.columns.start)
 
-    def full_share(self) -> Tensor:
-        """The share of each pixel of the part (h, w)."""
+    def full_weight(self) -> Tensor:
+        """The weight of each pixel of the part (h, w)."""
         size = (self.rows.stop - self.rows.start, self.columns.stop - self.columns.start)
-        return F.interpolate(self.share, size, mode="bilinear", align_corners=False)[0, 0]
+        return F.interpolate(self.weight, size, mode="bilinear", align_corners=False)[0, 0]
 
 
 def moving_margin(crop: Crop, width: int, height: int, device: torch.device) -> MovingMargin:
     """What follows the box of ``crop`` in a picture of width x height."""
     box_width, box_height = crop.right - crop.left, crop.bottom - crop.top
     side = min(box_width, box_height)
-    reach = round(_REACH * side)
-    left, top = max(crop.left - reach, 0), max(crop.top - reach, 0)
-    right, bottom = min(crop.right + reach, width), min(crop.bottom + reach, height)
+    radius = round(_REACH * side)
+    left, top = max(crop.left - radius, 0), max(crop.top - radius, 0)
+    right, bottom = min(crop.right + radius, width), min(crop.bottom + radius, height)
     rows, columns = (max(2, round(length / _FIELD_STRIDE)) for length in (bottom - top, right - left))
     y = top + (torch.arange(rows, device=device) + 0.5) * ((bottom - top) / rows)
     x = left + (torch.arange(columns, device=device) + 0.5) * ((right - left) / columns)
     outside_x = _outside(x, crop.left, crop.right, left, right, side)
     outside_y = _outside(y, crop.top, crop.bottom, top, bottom, side)
-    share = smoothstep(1 - torch.hypot(outside_y[:, None], outside_x).clamp(0, 1))
+    weight = smoothstep(1 - torch.hypot(outside_y[:, None], outside_x).clamp(0, 1))
     grid = torch.stack(torch.broadcast_tensors(
         (x - crop.left) * (2 / box_width) - 1, ((y - crop.top) * (2 / box_height) - 1)[:, None]
     ), -1)  # fmt: skip
-    return MovingMargin(slice(top, bottom), slice(left, right), grid[None], share[None, None])
+    return MovingMargin(slice(top, bottom), slice(left, right), grid[None], weight[None, None])
 
 
 def measured_motion(portrait: Tensor, frames: Tensor) -> Tensor:
@@ -103,7 +103,7 @@ def follow(picture: Tensor, around: MovingMargin, crop: Crop, motion: Tensor) ->
     field = F.grid_sample(calm, grid, padding_mode="border", align_corners=False)
     # From shares of the box to shares of the window, in which places run from -1 to 1.
     box = motion.new_tensor((crop.right - crop.left, crop.bottom - crop.top))
-    field = field * around.share * (2 * box / motion.new_tensor((width, height)))[:, None, None]
+    field = field * around.weight * (2 * box / motion.new_tensor((width, height)))[:, None, None]
     shift = F.interpolate(field, (height, width), mode="bilinear", align_corners=False)
     y = (torch.arange(height, device=motion.device) + 0.5) * (2 / height) - 1
     x = (torch.arange(width, device=motion.device) + 0.5) * (2 / width) - 1

@@ -36,7 +36,7 @@ class PasteTarget:
 
     rows: slice
     columns: slice
-    """of the picture: the region of h x w pixels whose inside the frames replace"""
+    """part of the picture: the region of h x w pixels whose inside the frames replace"""
     sines_down: Tensor
     """(h - 2, h - 2) sine transform along columns, inside the region's edge"""
     sines_across: Tensor
@@ -117,8 +117,8 @@ def show_through(
     count = max(map(len, (frames, background, mask))) if len(frames) else 0
     pictures = frames.new_empty(count, 3, *size).contiguous(memory_format=torch.channels_last)
     for index in range(count):
-        before, after, share = (_held(each, index, index + 1)[0] for each in (background, frames, mask))
-        pictures[index] = torch.lerp(before, after, share.expand_as(after))
+        before, after, alpha = (_held(each, index, index + 1)[0] for each in (background, frames, mask))
+        pictures[index] = torch.lerp(before, after, alpha.expand_as(after))
     return pictures, mask.amax(0)[0]
 
 
@@ -163,7 +163,7 @@ def _changed(target: PasteTarget, around: MovingMargin | None, mask: Tensor | No
     """(H, W) 1 where the pictures may differ from the background, less as far as the mask or the distance says."""
     changed = pictures.new_zeros(pictures.shape[2:])
     if around is not None:
-        changed[around.rows, around.columns] = around.full_share()
+        changed[around.rows, around.columns] = around.full_weight()
     changed[target.rows, target.columns][1:-1, 1:-1] = 1
     return changed if mask is None else changed * mask.amax(0)
 

@@ -122,11 +122,11 @@ def moved_detail(detail: Detail, frames: Tensor, positions: Tensor, trust: Tenso
     sides = positions.new_tensor((columns, rows))[:, None, None]
     shift = _resized(positions * (2 / sides) - 1 - _still(positions), rows, columns, mode="bilinear")
     shift = _corrected(shift, detail.portrait, fitted)
-    share = _resized(trust, rows, columns).clamp(0, 1) * likeness(fitted, _moved(detail.portrait, shift))
+    weight = _resized(trust, rows, columns).clamp(0, 1) * likeness(fitted, _moved(detail.portrait, shift))
     height, width = detail.band.shape[1:]
     # The shift is enlarged, not the position, so that what rests does so up to the edge.
     band = _moved(detail.band, _resized(shift, height, width, mode="bilinear"), mode="bicubic")
-    return band * F.interpolate(share, (height, width), mode="bilinear", align_corners=False)
+    return band * F.interpolate(weight, (height, width), mode="bilinear", align_corners=False)
 
 
 def likeness(first: Tensor, second: Tensor) -> Tensor:

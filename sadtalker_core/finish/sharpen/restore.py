@@ -30,9 +30,9 @@ class Enhancement:
     """How frames are enhanced."""
 
     scale: float = 2.0
-    """of the frames' sides"""
+    """factor for the sides of the frames"""
     weight: float = 1.0
-    """of what the network adds: 0 leaves the face as it is"""
+    """weight of what the network adds: 0 leaves the face as it is"""
     stability: float = 0.5
     """see ``stabilise.stabilised``"""
     batch_size: int = 4

@@ -170,5 +170,5 @@ def _own_colour(channels: Tensor) -> Tensor:
 
 
 def _local_mean(channels: Tensor) -> Tensor:
-    """Of each 7x7 neighbourhood in channels (C, H, W)."""
+    """Mean of each 7x7 neighbourhood in channels (C, H, W)."""
     return F.avg_pool2d(F.pad(channels[None], (_WINDOW // 2,) * 4, mode="replicate"), _WINDOW, 1)[0]

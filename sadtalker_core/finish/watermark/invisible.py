@@ -25,7 +25,8 @@ from .pixels import check_pixels
 from .waves import HIGHEST, cosines, waves
 
 SMALLEST_SIDE = 208
-"""Of a square frame that carries the mark through a resize to 75 % and h264; of others the square of equal area."""
+"""Side in pixels of a square frame that carries the mark through a resize to 75 % and h264. Other shapes need the same
+area."""
 _AMPLITUDE = 2.2 / 255
 """Root mean square of the change of C_b in a square frame of 256 pixels a side; larger ones carry more with less."""
 _BLUE_YELLOW = torch.tensor([0.0, -0.344136, 1.772])

@@ -23,7 +23,7 @@ _LETTER = 96
 _OUTLINE = 5
 """Pixels of the dark line around letters, so that they can be read on white, too."""
 _MARGIN = 0.02
-"""Distance from the frame's edges, as a share of its shorter side."""
+"""Distance from the frame's edges, as a fraction of its shorter side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Placement:
     opacity: float = 0.6
     """0 invisible, 1 covers what is behind it"""
     size: float = 0.07
-    """its height as a share of the frame's shorter side; less where it would be too wide"""
+    """its height as a fraction of the frame's shorter side; less where it would be too wide"""
 
     def __post_init__(self) -> None:
         if self.corner not in CORNERS:

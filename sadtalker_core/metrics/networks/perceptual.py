@@ -15,7 +15,7 @@ _CHANNELS = (64, 192, 384, 256, 256)
 _TAPS = (1, 4, 7, 9, 11)
 """Layers of AlexNet whose outputs are compared: each rectifier."""
 _MEAN, _SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet's pictures, in [0, 1]."""
+"""Mean and standard deviation of ImageNet's colours, in [0, 1]."""
 
 
 class PerceptualHeads(nn.Module):

@@ -32,7 +32,7 @@ class Alignment:
     """How a square picture is scaled and moved to become the aligned one."""
 
     side: int
-    """of the square picture, pixels"""
+    """side of the square picture, pixels"""
     scale: float
     """aligned pixels per pixel of the square picture"""
     x: float

@@ -24,7 +24,7 @@ _GEOMETRY_SIZE = 512
 """Side of the crops that the geometry was written for, whatever the networks' own size."""
 _ROOM = 0.1
 _SMALLEST_ROOM = 3
-"""Room on each side of the face's box in the extended one: share of the box's side, and at least so many pixels."""
+"""Room on each side of the face's box in the extended one: fraction of the box's side, and at least so many pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class CropGeometry:
 
     width: int
     height: int
-    """of the picture after the reduction of very large ones; all boxes are in its pixels"""
+    """size of the picture after the reduction of very large ones; all boxes are in its pixels"""
     extended: Box
     """the face with room around it, inside the picture"""
     edges: tuple[float, float, float, float]

@@ -17,10 +17,10 @@ _MOTIONS = KEYPOINTS + 1
 """One for each keypoint, and the background's, which rests."""
 _HINTS = _MOTIONS * (1 + _COMPRESSED)
 _VARIANCE = 0.01
-"""Of the heat around a keypoint, in units of the volume."""
+"""Variance of the heat around a keypoint, in units of the volume."""
 _LEAST_HEAT = 1e-20
 _SMALLEST_SHARE = 1e-3
-"""A motion with a smaller share in a voxel is left out, without making up for it, as in the original."""
+"""A motion with a smaller weight in a voxel is left out, without making up for it, as in the original."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,9 +35,9 @@ class NeuralDubber:
         """See ``dub.dubber.Dubber``."""
         face = self.pack.extractor.extract(picture, points.to(picture), framing="crop", size=OWN_SIZE)
         # The mapping network sees the frames around this one; the head's pose is this frame's in all of them.
-        reach = math.ceil(RADIUS * speech.fps / MODEL_FPS) + 1
-        first = max(index - reach, 0)
-        expression = stream_of(speech, "expression")[first : index + reach + 1]
+        radius = math.ceil(RADIUS * speech.fps / MODEL_FPS) + 1
+        first = max(index - radius, 0)
+        expression = stream_of(speech, "expression")[first : index + radius + 1]
         around = replace(speech, expression=expression, pose=face.pose.expand(len(expression), -1))
         keypoints = self.pack.mapping.keypoints(face, around)
         source = self.pack.renderer.prepare(face, keypoints.source)

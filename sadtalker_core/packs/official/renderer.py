@@ -29,7 +29,7 @@ class EncodedSource:
     """(1, 32, 16, S / 4, S / 4) of the portrait"""
     motion: MotionSource
     width: int
-    """of the frames in pixels, as ``height``"""
+    """size of the frames in pixels, with ``height``"""
     height: int
 
 

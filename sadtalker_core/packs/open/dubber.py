@@ -48,7 +48,7 @@ class MeshDubber:
         """(478, 3) the person at rest, canonical"""
         seen = from_picture_frame(self.rest * _UNIT, 0, 0)
         self.own = model.fit(seen[None], 0, 0).expression[0]
-        self.share = region_weights(model, "mouth")[:, None]
+        self.weight = region_weights(model, "mouth")[:, None]
         self.mouth = self._mouth(pack, survey.open, seen)
 
     def draw(self, picture: Tensor, points: Tensor, speech: Coefficients, index: int) -> Tensor:
@@ -70,7 +70,7 @@ class MeshDubber:
         seen = to_picture_frame(landmarks, 0, 0)[None]
         camera = similarity_between(self.rest[None, list(STABLE)], seen[:, list(STABLE)])
         target = camera.apply(self.rest + self.model.offsets((expression - self.own)[None]))
-        return from_picture_frame(torch.lerp(seen, target, self.share), 0, 0)[0]
+        return from_picture_frame(torch.lerp(seen, target, self.weight), 0, 0)[0]
 
     def _source(self, picture: Tensor, landmarks: Tensor) -> LayeredSource:
         """As ``MeshRenderer.prepare``, but all in one layer: the head does not move, so nothing behind it shows."""
@@ -104,8 +104,8 @@ def _with_lips_clear_of_teeth(landmarks: Tensor) -> Tensor:
     It is found slightly inside the teeth, which lips that close would carry along as a white sliver.
     """
     cleared = landmarks.clone()
-    share = _LIP_CLEARANCE * min(mouth_gap(landmarks) / _OPEN_GAP, 1.0)
-    cleared[list(INNER_LIPS)] = torch.lerp(landmarks[list(INNER_LIPS)], landmarks[list(OUTER_LIPS)], share)
+    weight = _LIP_CLEARANCE * min(mouth_gap(landmarks) / _OPEN_GAP, 1.0)
+    cleared[list(INNER_LIPS)] = torch.lerp(landmarks[list(INNER_LIPS)], landmarks[list(OUTER_LIPS)], weight)
     return cleared
 
 

@@ -32,9 +32,9 @@ class MeshExtractor(nn.Module):
             FaceNotFoundError: the face is turned too far.
         """
         height, width = picture.shape[1:]
-        reach = _CROP_HALF_WIDTH.get(framing)
-        whole = reach is None
-        crop = whole_picture(width, height, size) if whole else face_crop(points, width, height, size, reach)
+        radius = _CROP_HALF_WIDTH.get(framing)
+        whole = radius is None
+        crop = whole_picture(width, height, size) if whole else face_crop(points, width, height, size, radius)
         landmarks = landmarks_in_crop(points, crop)
         fit = self.model.fit(landmarks[None], crop.width, crop.height)
         yaw = float(fit.pose[0, 1])

@@ -12,7 +12,7 @@ _IRIS_SHARE = 0.17
 _LEAST_WHITE = 0.06
 """What stays between that part and the corner, same unit."""
 _RIM = 0.04
-"""Of the eye's opening, at either lid, that shows lashes and shadow rather than eyeball, same unit."""
+"""Part of the eye's opening, at either lid, that shows lashes and shadow rather than eyeball, same unit."""
 
 
 def look(eye: Aperture, iris: Tensor, shift: Tensor, place: Tensor) -> Tensor:

@@ -17,11 +17,11 @@ from ...pictures.ramps import smoothstep
 RINGS = (1.18, 1.45, 1.8, 2.3)
 """Scale of each ring around the face's outline, about the face's centre."""
 RING_FOLLOWS = (1.0, 0.9, 0.45, 0.1)
-"""Share of the head's rigid motion that each ring makes: hair and ears go with the face, the background stays."""
+"""Weight of the head's rigid motion that each ring makes: hair and ears go with the face, the background stays."""
 RING_YIELDS = (0.6, 0.25, 0.0, 0.0)
-"""Share of the outline's own deformation (a dropping jaw) that each ring makes."""
+"""Weight of the outline's own deformation (a dropping jaw) that each ring makes."""
 NECK_FOLLOWS = 0.55
-"""Factor on a ring's share straight below the chin, where neck and shoulders hold the head."""
+"""Factor on a ring's weight straight below the chin, where neck and shoulders hold the head."""
 BORDER_POINTS = 12
 """Static points along each side of the picture."""
 
@@ -35,9 +35,9 @@ class HeadMesh:
     triangles: Tensor
     """(F, 3) int64; a partition of the picture where the face does not hide parts of itself"""
     follows: Tensor
-    """(V - 478,) share of the head's rigid motion"""
+    """(V - 478,) weight of the head's rigid motion"""
     yields: Tensor
-    """(V - 478,) share of the deformation of the outline vertex in ``anchor``"""
+    """(V - 478,) weight of the deformation of the outline vertex in ``anchor``"""
     anchor: Tensor
     """(V - 478,) int64 vertex of the face's outline that each outer vertex belongs to"""
 
@@ -67,9 +67,9 @@ def build_head_mesh(landmarks: Tensor, width: int, height: int) -> HeadMesh:
         room = np.minimum(ring[:, :2], size - ring[:, :2]).min(1) / (0.12 * min(width, height))
         inside = room > 0.15
         below = np.clip((ring[:, 1] - face[152, 1]) / (0.5 * (face[152, 1] - face[10, 1])) + 0.5, 0, 1)
-        share = follow * (1 - (1 - NECK_FOLLOWS) * below * (scale > RINGS[0])) * _smooth(room)
+        weight = follow * (1 - (1 - NECK_FOLLOWS) * below * (scale > RINGS[0])) * _smooth(room)
         rings.append(ring[inside])
-        follows.append(share[inside])
+        follows.append(weight[inside])
         yields.append(np.full(inside.sum(), give) * _smooth(room)[inside])
         anchor.append(outline[inside])
     border = _border(width, height)

@@ -57,7 +57,7 @@ def split_layers(picture: Tensor, landmarks: Tensor) -> Layers:
     person = _person(picture, landmarks)
     face = landmarks[list(FACE_OVAL), :2]
     width, height = (face.amax(0) - face.amin(0)).tolist()
-    growth, fade = (max(1, round(share * width)) for share in (_GROWTH, _FADE))
+    growth, fade = (max(1, round(part * width)) for part in (_GROWTH, _FADE))
     matte = _faded(_grown(person.to(picture), growth), fade)
     near = matte > 0
     # Filled from well outside the edge, where no hair and no shadow of the person is left.
@@ -71,16 +71,16 @@ def split_layers(picture: Tensor, landmarks: Tensor) -> Layers:
     return Layers(matte, picture - (1 - matte) * background, background, filled, follows)
 
 
-def _grown(mask: Tensor, reach: int) -> Tensor:
-    size = 2 * reach + 1  # along one axis after the other, or the time grows with its square
-    return F.max_pool2d(F.max_pool2d(mask[None], (size, 1), 1, (reach, 0)), (1, size), 1, (0, reach))[0]
+def _grown(mask: Tensor, radius: int) -> Tensor:
+    size = 2 * radius + 1  # along one axis after the other, or the time grows with its square
+    return F.max_pool2d(F.max_pool2d(mask[None], (size, 1), 1, (radius, 0)), (1, size), 1, (0, radius))[0]
 
 
-def _faded(mask: Tensor, reach: int) -> Tensor:
-    """The mask (1, h, w), and around it a fall from 1 to 0 over twice ``reach`` pixels."""
-    size, wide = 2 * reach + 1, _grown(mask, reach)[None]
-    wide = F.avg_pool2d(wide, (size, 1), 1, (reach, 0), count_include_pad=False)
-    return torch.maximum(mask, F.avg_pool2d(wide, (1, size), 1, (0, reach), count_include_pad=False)[0])
+def _faded(mask: Tensor, radius: int) -> Tensor:
+    """The mask (1, h, w), and around it a fall from 1 to 0 over twice ``radius`` pixels."""
+    size, wide = 2 * radius + 1, _grown(mask, radius)[None]
+    wide = F.avg_pool2d(wide, (size, 1), 1, (radius, 0), count_include_pad=False)
+    return torch.maximum(mask, F.avg_pool2d(wide, (1, size), 1, (0, radius), count_include_pad=False)[0])
 
 
 def _person(picture: Tensor, landmarks: Tensor) -> Tensor:

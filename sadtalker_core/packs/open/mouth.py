@@ -17,7 +17,7 @@ UPPER_TEETH_BELOW_SEAM = 0.1
 """How far the upper incisors reach below the line between closed lips, mouth widths."""
 LOWER_TEETH_ABOVE_SEAM = 0.065
 TOOTH_HEIGHT = 0.2
-"""Of the upper incisors from edge to gum, same unit."""
+"""Height of the upper incisors from edge to gum, same unit."""
 ARCH = 0.1
 """How much the row of teeth rises towards the corners, mouth widths at u = 1."""
 

@@ -39,7 +39,7 @@ _OPEN_MOUTH = (0.05, 0.12)
 _WIDE_MOUTH = (0.2, 0.3)
 """The same, from which it is kept whether or not teeth are seen in it."""
 _TEETH_LIGHT = (0.55, 0.8)
-"""Median brightness between the portrait's lips, as a share of the skin's, from which (no, all of) it is teeth."""
+"""Median brightness between the portrait's lips, as a fraction of the skin's, from which (no, all of) it is teeth."""
 _SHADOW_GOES = 0.06
 """How much further than in the portrait the lips part, mouth widths, until a dark gap has become a painted mouth."""
 _TEETH_BEGIN, _TEETH_GO_ON = 0.4, 0.12
@@ -65,7 +65,7 @@ class LayeredSource:
     eyes: tuple[Aperture, ...]
     """the portrait's own, in the order of ``EYE_SLITS``, B = 1"""
     lashes: tuple[float, ...]
-    """of each eye, see ``eyelids.lashes``"""
+    """for each eye, see ``eyelids.lashes``"""
     closed_gap: Tensor
     """(K,) see ``measure_aperture``"""
     own_inside: float
@@ -194,11 +194,11 @@ class MeshRenderer(nn.Module):
             drawn = draw_slit_field(mesh, source.landmarks, driving, field.rows, field.columns, field.stride)
             if drawn.window.empty:
                 continue
-            for whole, part, share in zip((upper, lower), drawn.backward, drawn.share, strict=True):
+            for whole, part, weight in zip((upper, lower), drawn.backward, drawn.weight, strict=True):
                 place = drawn.window.of(whole)
-                place.copy_(torch.lerp(place, part, share * drawn.window.of(field.hold)))
-        for own, aperture, share in zip(source.eyes, apertures[1:], source.lashes, strict=True):
-            fold_lids(upper, lower, own, aperture, share, field.stride)
+                place.copy_(torch.lerp(place, part, weight * drawn.window.of(field.hold)))
+        for own, aperture, weight in zip(source.eyes, apertures[1:], source.lashes, strict=True):
+            fold_lids(upper, lower, own, aperture, weight, field.stride)
         warp = field.enlarge(upper, Window(0, height, 0, width))
         for aperture in apertures:
             window = aperture.surroundings(warp.shape[2:], **_BOTH_SIDES)

@@ -36,7 +36,7 @@ class SlitMesh:
     """(S, 3) int64 triangles"""
     strips: Tensor
     """(2, O, 3) int64 triangles between the upper, and the lower, edge and its copy"""
-    share: Tensor
+    weight: Tensor
     """(V,) 1 at vertices from which all triangles are drawn, 0 where the smooth field takes over"""
 
 
@@ -49,8 +49,8 @@ class SlitField:
     backward: Tensor
     """(2, B, 2, r, c) displacement, pixels, from a cell to its place in the source: the first is right above the slit,
     the second below it"""
-    share: Tensor
-    """(2, B, 1, r, c) share of this field in the whole one, 0 at the window's border"""
+    weight: Tensor
+    """(2, B, 1, r, c) weight of this field in the whole one, 0 at the window's border"""
 
 
 def build_slit_mesh(slit: Slit) -> SlitMesh:
@@ -60,11 +60,11 @@ def build_slit_mesh(slit: Slit) -> SlitMesh:
     opening = torch.isin(triangles, torch.tensor([*slit.upper, *slit.lower])).all(1)
     near = triangles[torch.isin(triangles, edges).any(1)].unique()
     skin = triangles[torch.isin(triangles, near).any(1) & ~opening]
-    share = torch.ones(478 + 2 * (len(slit.upper) - 2))
-    share[:478] = torch.isin(torch.arange(478), near).float()
-    copies = torch.arange(478, len(share)).unflatten(0, (2, -1)).tolist()
+    weight = torch.ones(478 + 2 * (len(slit.upper) - 2))
+    weight[:478] = torch.isin(torch.arange(478), near).float()
+    copies = torch.arange(478, len(weight)).unflatten(0, (2, -1)).tolist()
     strips = [_strip(edge, copy) for edge, copy in zip((slit.upper, slit.lower), copies, strict=True)]
-    return SlitMesh(slit, skin, torch.tensor(strips), share)
+    return SlitMesh(slit, skin, torch.tensor(strips), weight)
 
 
 def _strip(edge: tuple[int, ...], copy: list[int]) -> list[tuple[int, int, int]]:
@@ -91,20 +91,20 @@ def draw_slit_field(mesh: SlitMesh, source: Tensor, driving: Tensor, rows: int, 
     pixels = pixel_grid(window.bottom - window.top, window.right - window.left, stride, places)
     pixels = pixels + stride * pixels.new_tensor((window.left, window.top))[:, None, None]
     # Triangles have creases, and steps where they hide each other: the mean of 3 x 3 cells that they cover.
-    drawn = _interpolate(triangles, motion, moved, mesh.share, owner, pixels)
+    drawn = _interpolate(triangles, motion, moved, mesh.weight, owner, pixels)
     mean = F.avg_pool2d(F.pad(drawn.flatten(0, 1), (1, 1, 1, 1), mode="replicate"), 3, 1).unflatten(0, drawn.shape[:2])
-    backward, share, covered = mean.split((2, 1, 1), 2)
-    return SlitField(window, backward / covered.clamp_min(1e-3), share)
+    backward, weight, covered = mean.split((2, 1, 1), 2)
+    return SlitField(window, backward / covered.clamp_min(1e-3), weight)
 
 
-def _copies(slit: Slit, points: Tensor, reach: float) -> tuple[Tensor, Tensor]:
-    """Both edges (B, K - 2, 2) without corners, moved ``reach`` pixels into the opening."""
+def _copies(slit: Slit, points: Tensor, radius: float) -> tuple[Tensor, Tensor]:
+    """Both edges (B, K - 2, 2) without corners, moved ``radius`` pixels into the opening."""
     copies = []
     for edge, side in ((slit.upper, 1.0), (slit.lower, -1.0)):
         line = points[:, list(edge)]
         tangent = F.normalize(line[:, 2:] - line[:, :-2], dim=2)
         inwards = torch.stack((-tangent[..., 1], tangent[..., 0]), -1) * side
-        copies.append(line[:, 1:-1] + reach * inwards)
+        copies.append(line[:, 1:-1] + radius * inwards)
     return copies[0], copies[1]
 
 
@@ -153,9 +153,9 @@ def _draw(mesh: SlitMesh, corners: Tensor, depth: Tensor, window: Window) -> NDA
 
 
 def _interpolate(
-    triangles: Tensor, motion: Tensor, moved: Tensor, share: Tensor, owner: Tensor, pixels: Tensor
+    triangles: Tensor, motion: Tensor, moved: Tensor, weight: Tensor, owner: Tensor, pixels: Tensor
 ) -> Tensor:
-    """Displacement, share and 1 (2, B, 4, r, c) at cells ``pixels`` (1, 2, r, c); all 0 where ``owner`` is none."""
+    """Displacement, weight and 1 (2, B, 4, r, c) at cells ``pixels`` (1, 2, r, c); all 0 where ``owner`` is none."""
     sides, batch, rows, columns = owner.shape
     number = owner.clamp_min(0).transpose(0, 1).reshape(batch, -1)  # (B, 2rc)
     first, second, third = moved[:, triangles].unbind(2)  # (B, F, 2)
@@ -170,12 +170,12 @@ def _interpolate(
     centre = pixels.flatten(2).transpose(1, 2).repeat(1, sides, 1)
     offset = centre - first
     # Limited, or thin triangles would throw the cells at their edges far away.
-    weight = torch.stack([(offset * axis).sum(-1) for axis in (to_second, to_third)], -1)
-    weight = weight.clamp(-_OVERHANG, 1 + _OVERHANG)
-    weight = torch.cat((1 - weight.sum(-1, keepdim=True), weight), -1)  # (B, 2rc, 3)
-    facts = torch.cat((motion, share.expand(batch, -1)[..., None]), 2)[:, triangles].flatten(2)  # (B, F, 9)
+    barycentric = torch.stack([(offset * axis).sum(-1) for axis in (to_second, to_third)], -1)
+    barycentric = barycentric.clamp(-_OVERHANG, 1 + _OVERHANG)
+    barycentric = torch.cat((1 - barycentric.sum(-1, keepdim=True), barycentric), -1)  # (B, 2rc, 3)
+    facts = torch.cat((motion, weight.expand(batch, -1)[..., None]), 2)[:, triangles].flatten(2)  # (B, F, 9)
     facts = facts.gather(1, number[..., None].expand(-1, -1, 9)).unflatten(2, (3, 3))
-    found = (weight[..., None] * facts).sum(2)
+    found = (barycentric[..., None] * facts).sum(2)
     drawn = torch.cat((-found[..., :2], found[..., 2:], torch.ones_like(found[..., 2:])), -1)
     drawn = drawn.transpose(1, 2).reshape(batch, 4, sides, rows, columns).permute(2, 0, 1, 3, 4)
     return torch.where(owner[:, :, None] >= 0, drawn, 0)

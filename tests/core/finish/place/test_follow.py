@@ -61,7 +61,7 @@ class TestFollow:
         assert (whole[..., -30:, :] - self.picture[..., -30:, :]).abs().max() < 1e-4
 
     def test_the_share_falls_from_the_box_to_the_edge_of_the_part(self):
-        share = self.around.full_share()
+        share = self.around.full_weight()
         rows, columns = self.around.rows, self.around.columns
         assert share.shape == (rows.stop - rows.start, columns.stop - columns.start)
         middle = share[(CROP.top + CROP.bottom) // 2 - rows.start]
@@ -76,4 +76,4 @@ class TestFollow:
         motion = 0.1 * torch.randn(2, 2, 20, 20)
         moved = follow(self.picture, around, crop, motion)
         assert torch.isfinite(moved).all()
-        assert moved.shape[2:] == around.full_share().shape
+        assert moved.shape[2:] == around.full_weight().shape

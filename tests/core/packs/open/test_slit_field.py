@@ -39,7 +39,7 @@ def at(drawn, values, point):
 
 def test_nothing_moves_at_rest(mesh, landmarks):
     drawn = field(mesh, landmarks, landmarks[None])
-    sure = drawn.share > 0.5
+    sure = drawn.weight > 0.5
     assert sure.any()
     assert (drawn.backward.abs() * sure).max() < 0.6
 
@@ -61,10 +61,10 @@ def test_lips_that_cross_meet(mesh, landmarks):
 
 
 def test_the_field_ends_before_its_window(mesh, landmarks):
-    share = field(mesh, landmarks, dropped(landmarks, 14.0)).share
-    for edge in (share[..., 0, :], share[..., -1, :], share[..., 0], share[..., -1]):
+    weight = field(mesh, landmarks, dropped(landmarks, 14.0)).weight
+    for edge in (weight[..., 0, :], weight[..., -1, :], weight[..., 0], weight[..., -1]):
         assert edge.max() < 0.02
-    assert share.max() > 0.99
+    assert weight.max() > 0.99
 
 
 def test_a_larger_picture_gives_the_same(mesh, landmarks):
