@@ -43,12 +43,8 @@ LONGEST_FIRST = ("host", "core/evaluation", "core/training", "benchmarks", "pari
 """Folders whose tests take longest; what is left for last should be short, so that no worker waits for another."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what shares costly fixtures when several workers run: a file, and all that uses the one server."""
-    for item in items:
-        place = item.path.relative_to(ROOT / "tests")
-        item.add_marker(pytest.mark.xdist_group("host" if place.parts[0] == "host" else place.as_posix()))
+    """Begin with the folders that take longest; the workers take one file after the other in this order."""
     items.sort(key=lambda item: _rank(item.path.relative_to(ROOT / "tests")))
 
 
