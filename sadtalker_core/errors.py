@@ -41,8 +41,8 @@ class WeightsError(SadTalkerError):
 
 
 class TrackError(SadTalkerError):
-    """A coefficient track cannot be used: it holds what is no number, fits no other, or its file holds none."""
+    """A track cannot be used: it contains NaN or infinity, does not match another track, or its file has none."""
 
 
 class ControlError(SadTalkerError):
-    """A control of the face, or a line of keyframes, cannot be used: no such name, out of its range, not understood."""
+    """A control or a line of keyframes cannot be used: an unknown name, a value out of range, or bad syntax."""

@@ -111,7 +111,7 @@ def face_clip(
 
     Args:
         ground_truth: the real video. Where it shows the same part of the picture, its box counts for both.
-        source: as of ``source_face``; without it the reference's first frame (paper, section 4.1).
+        source: as of ``source_face``; without it the ground truth's first frame (paper, section 4.1).
         cropped: the films are face crops already; they are only resized.
 
     Raises:
