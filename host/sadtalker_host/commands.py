@@ -22,18 +22,30 @@ WHOLE_SUITE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-
 """Arguments that spread the suite over the cores, file by file, in the order that ``tests/conftest.py`` gives them.
 Groups (``--dist loadgroup``) do not work: pytest 9.2 does not look at the names that xdist 3.8 marks them by."""
 
+VALUED = ("-k", "-m", "-p", "--deselect", "--ignore")
+"""Options of pytest that are followed by a value."""
+
 
 def test_main(arguments: Sequence[str]) -> int:
     """Set up, then run the test suite in the repository; ``arguments`` go to pytest.
 
-    The whole suite runs on all cores. Where files or folders are named, one process does, which starts faster.
+    The whole suite, or a folder, runs on all cores. Named files are run by one process, which starts faster.
     """
     places = find_places()
     prepare(places)
-    if any((places.root / argument.partition("::")[0]).exists() for argument in arguments):
+    if _names_files(arguments):
         return _call(places, ["pytest", *arguments], {REQUIRED: "1"}, cwd=places.root)
     variables = {REQUIRED: "1", "OMP_NUM_THREADS": "1"}  # several processes, one thread each
     return _call(places, ["pytest", *WHOLE_SUITE, *arguments], variables, cwd=places.root)
+
+
+def _names_files(arguments: Sequence[str]) -> bool:
+    """Whether files or single tests are among the arguments of pytest; the values of options do not count."""
+    before = ("", *arguments)
+    pairs = zip(before, arguments, strict=False)
+    return any(
+        ".py" in argument and not argument.startswith("-") and option not in VALUED for option, argument in pairs
+    )
 
 
 def run_main(arguments: Sequence[str]) -> int:
